@@ -1,0 +1,29 @@
+"""Builds the Cython modules of perfcore_ext; everything else about the project is in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+}
+JOBS = os.cpu_count() or 1
+
+extensions = [
+    Extension(f"perfcore_ext.{source.stem}", [source.as_posix()], extra_compile_args=["-O3"], libraries=["dl"])
+    for source in sorted(Path("perfcore_ext").glob("*.pyx"))
+]
+
+setup(
+    packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators"]), "perfcore.configs"],
+    package_dir={"perfcore.configs": "configs"},
+    package_data={"perfcore.configs": ["**/*.toml"], "perfcore_ext": ["*.pyi", "*.pxd", "py.typed"]},
+    ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, nthreads=JOBS),
+    options={"build_ext": {"parallel": JOBS}},
+)
