@@ -1,5 +1,6 @@
 from typing_extensions import Buffer
 
+MAGIC: bytes
 HEADER_BYTES: int
 HEADER_FIELDS: list[tuple[str, str]]
 EVENT_FIELDS: list[tuple[str, str]]
@@ -14,3 +15,4 @@ class FrameError(ValueError):
 
 def split(data: Buffer, offsets: bytearray) -> int: ...
 def gather(source: Buffer, starts: Buffer, lengths: Buffer, target: bytearray) -> None: ...
+def slices(source: Buffer, starts: Buffer, lengths: Buffer) -> list[bytes]: ...

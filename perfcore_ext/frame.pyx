@@ -1,15 +1,19 @@
 """Frames seen from Python: their layout as a numpy dtype and two primitives to cut columns out of many at once."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from perfcore_ext.frame cimport (
-    FRAME_MAGIC, FrameHeader,
+    CLASS_OTHER, FRAME_MAGIC, PHASE_FILLER, FrameHeader,
     KIND_BAD_JSON, KIND_CONTENT, KIND_DONE, KIND_ERROR, KIND_FINISH, KIND_GENERATED, KIND_REASONING, KIND_ROLE,
     KIND_TOOL, KIND_USAGE,
 )
 
+cdef enum:
+    EVENT_BYTES = 22                  # of EVENT_FIELDS together
+
+MAGIC = int(FRAME_MAGIC).to_bytes(4, "little")
 HEADER_BYTES = sizeof(FrameHeader)
 
 # (name, numpy format) in the order of FrameHeader, which is packed: numpy adds no padding of its own either.
@@ -60,6 +64,18 @@ class FrameError(ValueError):
         self.offset = offset
 
 
+cdef bint is_frame(const FrameHeader* header) noexcept nogil:
+    """Also what depends on it is in order: the ranges lie inside the frame, the numbers of class and phase have names."""
+    cdef uint64_t size = sizeof(FrameHeader) + <uint64_t>header.events * EVENT_BYTES
+    size += <uint64_t>header.content_length + header.reasoning_length + header.tool_length
+    size += <uint64_t>header.finish_length + header.error_length
+    size = (size + 7) & ~<uint64_t>7
+    return (
+        header.magic == FRAME_MAGIC and header.length == size
+        and header.error_class <= CLASS_OTHER and header.phase <= PHASE_FILLER
+    )
+
+
 def split(data: bytes | bytearray | memoryview, offsets: bytearray) -> int:
     """Append to `offsets` the int64 start of each whole frame in `data`; return the bytes that they take together.
 
@@ -72,7 +88,7 @@ def split(data: bytes | bytearray | memoryview, offsets: bytearray) -> int:
     try:
         while view.len - at >= <int64_t>sizeof(FrameHeader):
             header = <FrameHeader*>(<char*>view.buf + at)
-            if header.magic != FRAME_MAGIC or header.length < sizeof(FrameHeader) or header.length % 8:
+            if not is_frame(header):
                 raise FrameError(at)
             if at + header.length > view.len:
                 break
@@ -108,5 +124,28 @@ def gather(source: bytes | bytearray | memoryview, starts: memoryview, lengths: 
                 raise ValueError("target is larger than the ranges together")
         finally:
             PyBuffer_Release(&out)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def slices(source: bytes | bytearray | memoryview, starts: memoryview, lengths: memoryview) -> list[bytes]:
+    """The ranges [starts[i], starts[i] + lengths[i]) of `source`, each on its own.
+
+    `starts` and `lengths` are C-contiguous int64. Raises ValueError when a range leaves `source`.
+    """
+    cdef const int64_t[::1] start = starts
+    cdef const int64_t[::1] length = lengths
+    cdef Py_buffer view
+    cdef Py_ssize_t i
+    cdef list found = []
+    if start.shape[0] != length.shape[0]:
+        raise ValueError("starts and lengths differ in length")
+    PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
+    try:
+        for i in range(start.shape[0]):
+            if start[i] < 0 or length[i] < 0 or start[i] > view.len - length[i]:
+                raise ValueError(f"range {i} leaves its buffer")
+            found.append((<char*>view.buf + start[i])[:length[i]])
+        return found
     finally:
         PyBuffer_Release(&view)

@@ -1,0 +1,59 @@
+# Each target sets up .venv first, and again what has changed of it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check docs bench test-servers clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+READY := .venv/.ready
+# The directives of setup.py, under which the modules have to compile without a warning.
+CYTHON := $(BIN)/cython -3 -Werror -X boundscheck=False,wraparound=False,cdivision=True,initializedcheck=False
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name words; do printf '  make %-14s %s\n' "$$name" "$$words"; done
+
+setup: $(READY) ## create .venv and compile perfcore into it
+
+$(INSTALLED): pyproject.toml setup.py
+	@echo "Setting up .venv; the first time that takes a minute or two ..."
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# The installation has compiled everything already; this is for later changes, and compiles only what they concern.
+$(READY): $(INSTALLED) $(wildcard perfcore_ext/*.pyx perfcore_ext/*.pxd)
+	@$(BIN)/python setup.py --quiet build_ext --inplace > /dev/null
+	@touch $@
+
+demo: $(READY) ## load the built-in simulator for 10 seconds and print the report
+	@$(BIN)/perfcore stress --duration 10s --concurrency 16
+
+test: $(READY) ## run all tests but those of real servers
+	@$(BIN)/python -m pytest -q -m 'not servers'
+
+check: $(READY) ## ruff, format, mypy strict, cython with warnings as errors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	for module in perfcore_ext/*.pyx; do $(CYTHON) "$$module" -o "$$folder/$$(basename "$$module" .pyx).c"; done
+	@echo "all checks passed"
+
+docs: $(READY) ## write docs/options.md out of the list of options
+	@$(BIN)/perfcore list options > docs/options.md
+
+bench: $(READY) ## measure perfcore against bare libcurl and its peers; write docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+test-servers: $(READY) ## test against real inference servers, each in its own environment
+	@$(BIN)/python -m pytest -q -m servers
+
+clean: ## remove .venv and everything built
+	@rm -rf .venv build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -f perfcore_ext/*.so perfcore_ext/*.c perfcore_ext/*.html
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

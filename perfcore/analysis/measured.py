@@ -1,0 +1,77 @@
+"""Which rows of the records count: the measured requests, the window that they span, and all that was in flight."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfcore.types import Requests
+from perfcore_ext import frame
+
+WARMUP, MEASURED = frame.PHASES.index("warmup"), frame.PHASES.index("measured")
+
+Column: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measured requests, one entry each: rows of their first and last attempts, and whether the last one is ok."""
+
+    first: Column
+    last: Column
+    ok: NDArray[np.bool_]
+
+    @property
+    def successes(self) -> Column:
+        return self.last[self.ok]
+
+
+@dataclass(frozen=True)
+class Flight:
+    """Times at which attempts were sent and ended; arrays of equal length."""
+
+    sent_ns: Column
+    end_ns: Column
+
+
+def select(requests: Requests) -> Measured:
+    """The measured requests in the order of their identity."""
+    rows = np.flatnonzero(requests.phase == MEASURED)
+    rows = rows[np.lexsort((requests.attempt[rows], requests.request_id[rows]))]
+    identity = requests.request_id[rows]
+    changes = identity[1:] != identity[:-1]
+    edge = np.ones(min(rows.size, 1), dtype=bool)
+    first, last = rows[np.concatenate((edge, changes))], rows[np.concatenate((changes, edge))]
+    return Measured(first, last, requests.error_class[last] == 0)
+
+
+def window(requests: Requests) -> tuple[int, int] | None:
+    """First due time and last end of the measured phase; None if no request tells."""
+    rows = requests.phase == MEASURED
+    due, end = requests.due_ns[rows], requests.end_ns[rows]
+    due, end = due[due >= 0], end[end >= 0]
+    if due.size == 0 or end.size == 0 or end.max() <= due.min():
+        return None
+    return int(due.min()), int(end.max())
+
+
+def flight(requests: Requests, deaths: Mapping[int, int]) -> Flight:
+    """Every attempt that occupied the server outside the warm-up: failed ones do too.
+
+    What a worker had in flight when it died ended with it: `deaths` gives the time in ns by worker. Attempts that were
+    never sent, or whose end nothing tells, are left out: what is counted was in flight.
+    """
+    rows = (requests.phase != WARMUP) & (requests.sent_ns >= 0)
+    end = requests.end_ns.copy()
+    for worker, death in deaths.items():
+        end[(end < 0) & (requests.worker == worker)] = death
+    rows &= end >= requests.sent_ns
+    return Flight(requests.sent_ns[rows], end[rows])
+
+
+def opened(requests: Requests, fresh: bool) -> int:
+    """Measured attempts that got an answer over a new connection (`fresh`), or over one that stood already."""
+    rows = (requests.phase == MEASURED) & (requests.http_status > 0)
+    return int((rows & (requests.new_connection == fresh)).sum())

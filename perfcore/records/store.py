@@ -1,0 +1,161 @@
+"""From the journal of a run to the rest of its folder.
+
+The journal is read twice, a batch of frames at a time. The first pass takes the headers and makes the table of
+requests; so the second, which writes events and texts, knows which row a frame is and whether it was the last attempt.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from perfcore.errors import UserError
+from perfcore.records import columns, frame, outputs, tables, timing
+from perfcore.records.columns import Columns, Labels, Table
+from perfcore.records.frame import Frames
+from perfcore.records.journal import Kind, read_blocks
+from perfcore.records.outputs import Rows
+from perfcore.records.stream import read_frames
+from perfcore.records.timing import Timing
+from perfcore.types import TOKEN_SOURCES, Damage, Events, Requests, Run
+from perfcore_ext.frame import PHASES
+
+JOURNAL = "journal.bin"
+MEASURED = PHASES.index("measured")
+FINISH_ROOM, ERROR_ROOM = 1 << 20, 64 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A journal as it was when the build began: its path and size, and what it holds beside frames."""
+
+    path: Path
+    size: int
+    rows: Rows
+    notes: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
+def build(run_dir: Path) -> Run:
+    """Write requests.parquet, events.parquet and outputs.jsonl from journal.bin; return what the metrics need.
+
+    Works on the journal of a killed run, and any number of times. The files are replaced when all of them are written.
+    Raises UserError when the journal is missing or none, or a file cannot be written.
+    """
+    damage = Damage()
+    with opened(run_dir / JOURNAL) as source:
+        table, messages = read_requests(source, damage)
+        with replaced(run_dir, "requests.parquet", "events.parquet", "outputs.jsonl") as (requests, events, texts):
+            tables.write_requests(requests, table.requests, table.error, messages)
+            seen = write_events_and_texts(source, table, events, texts)
+    return Run(
+        requests=table.requests,
+        gaps_ns=timing.gaps(seen),
+        tokens_per_event=tokens_per_event(table.requests),
+        reads=timing.reads(seen),
+        notes=tuple(source.notes),
+        damage=damage,
+        error_samples=error_samples(table, messages),
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Everything of the journal but its frames."""
+    blocks = read_blocks(path, kinds=[Kind.ROWS, Kind.LOST, Kind.NOTE])
+    notes: list[dict[str, Any]] = []
+    lost: list[dict[str, Any]] = []
+    with Rows(path) as rows:
+        size = path.stat().st_size
+        for block in blocks:
+            if block.kind == Kind.ROWS:
+                rows.add(block)
+            elif block.kind == Kind.LOST:
+                lost.extend(msgspec.json.decode(block.payload))
+            else:
+                notes.append(msgspec.json.decode(block.payload))
+        yield Source(path, size, rows, notes, lost)
+
+
+def read_requests(source: Source, damage: Damage) -> tuple[Table, list[str]]:
+    """The first pass: the table, and the error messages that it refers to by number."""
+    finish, errors = Labels(FINISH_ROOM), Labels(ERROR_ROOM)
+    parts = [header_columns(frames, finish, errors) for frames in read_frames(source.path, damage, source.size)]
+    parts.append(columns.of_lost(source.lost, len(source.rows)))
+    claimed = max((int(note.get("claimed") or 0) for note in source.notes), default=0)
+    forgotten = [{"request_id": number} for number in columns.missing(parts, claimed).tolist()]
+    parts.append(columns.of_lost(forgotten, len(source.rows)))
+    table = columns.table(parts, [frame.text(raw) for raw in finish.raw])
+    return table, [frame.error_text(raw) for raw in errors.raw]
+
+
+def header_columns(frames: Frames, finish: Labels, errors: Labels) -> Columns:
+    error = [errors.code(raw[: frame.MAX_ERROR_BYTES]) for raw in frame.ranges(frames, "error")]
+    return columns.of_frames(frames.headers, [finish.code(raw) for raw in frame.ranges(frames, "finish")], error)
+
+
+def write_events_and_texts(source: Source, table: Table, events_path: Path, texts_path: Path) -> Timing:
+    """The second pass."""
+    requests = table.requests
+    measured = requests.phase == MEASURED
+    wanted = measured & columns.last_attempts(requests)
+    successful = measured & (requests.error_class == 0)
+    seen, done = Timing(), 0
+    with tables.events_writer(events_path) as events_file, texts_path.open("wb") as texts_file:
+        for frames in read_frames(source.path, Damage(), source.size):
+            rows = table.row_of_frame[done : done + len(frames)]
+            done += len(frames)
+            events = first_of_each(frame.events(frames, rows))
+            timing.add(seen, events, measured, successful)
+            tables.write_events(events_file, events)
+            outputs.write_frames(
+                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows
+            )
+        wanted[table.row_of_frame[:done]] = False
+        outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows)
+    return seen
+
+
+def first_of_each(events: Events) -> Events:
+    """Without the events of frames that repeat one read before."""
+    kept = events.row >= 0
+    if kept.all():
+        return events
+    return replace(events, **{name: column[kept] for name, column in vars(events).items()})
+
+
+def tokens_per_event(requests: Requests) -> float | None:
+    """Output tokens that the server reported for each token event, over successful measured requests."""
+    rows = (requests.phase == MEASURED) & (requests.error_class == 0) & (requests.token_events > 0)
+    rows &= requests.token_source == TOKEN_SOURCES.index("server")
+    return float(requests.output_tokens[rows].sum() / requests.token_events[rows].sum()) if rows.any() else None
+
+
+def error_samples(table: Table, messages: list[str]) -> dict[str, str]:
+    """The first message of each error class that has one."""
+    rows = np.flatnonzero((table.error >= 0) & (table.requests.error_class > 0))
+    classes, first = np.unique(table.requests.error_class[rows], return_index=True)
+    names = table.requests.error_classes
+    pairs = zip(classes.tolist(), table.error[rows[first]].tolist(), strict=True)
+    return {names[code]: messages[error] for code, error in pairs}
+
+
+@contextmanager
+def replaced(folder: Path, *names: str) -> Iterator[list[Path]]:
+    """Paths to write to; they take the names' places when the block ends, and go away if it fails."""
+    new = [folder / f"{name}.new" for name in names]
+    try:
+        yield new
+        for path, name in zip(new, names, strict=True):
+            path.replace(folder / name)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror or error}; free space there and try again"
+        ) from error
+    finally:
+        for path in new:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""Values of options: each function takes text or what a file holds, and raises ValueError saying what it wants."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DURATION = re.compile(r"(?:\d+(?:\.\d*)?(?:ms|s|m|h|d))+")
+DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SIZE = re.compile(r"(\d+)\s*(?:([kmg])(i?)b?|b)?", re.IGNORECASE)
+SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
+
+
+def text(value: object) -> str:
+    """Non-empty text."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("wants text that is not empty")
+    return value
+
+
+def url(value: object) -> str:
+    """URL without the blanks around it; its parts are checked where the request's address is made from it."""
+    return text(value).strip()
+
+
+def path(value: object) -> Path:
+    """Path of a file or folder."""
+    if isinstance(value, Path):
+        return value
+    return Path(text(value)).expanduser()
+
+
+def integer(value: object) -> int:
+    """Whole number, also written as text or as a float without a fraction (1e6 in TOML)."""
+    number_or_none = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        try:
+            number_or_none = int(value)
+        except ValueError:
+            number_or_none = None
+    if number_or_none is None or number_or_none != number_or_none or math.isinf(number_or_none) or number_or_none % 1:
+        raise ValueError("wants a whole number")
+    return int(number_or_none)
+
+
+def number(value: object) -> float:
+    """Finite number."""
+    try:
+        parsed = float("nan") if isinstance(value, bool) or not isinstance(value, (int, float, str)) else float(value)
+    except (ValueError, OverflowError):
+        parsed = float("nan")
+    if not math.isfinite(parsed):
+        raise ValueError("wants a number")
+    return parsed
+
+
+def duration(value: object) -> float:
+    """Seconds, from a number or from text such as 500ms, 30s, 2m, 1h30m."""
+    if isinstance(value, str) and DURATION.fullmatch(value.strip()):
+        return sum(float(amount) * SECONDS[unit] for amount, unit in DURATION_PART.findall(value))
+    try:
+        return number(value)
+    except ValueError:
+        raise ValueError("wants seconds or a time such as 500ms, 30s, 2m or 1h30m") from None
+
+
+def size(value: object) -> int:
+    """Bytes, from a number or from text such as 64MiB or 1GB."""
+    found = SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return integer(value)
+    amount, letter, binary = found.groups()
+    power = " kmg".index(letter.lower()) if letter else 0
+    unit: int = (1024 if binary else 1000) ** power
+    return int(amount) * unit
+
+
+def switch(value: object) -> bool:
+    """True or false, also in words."""
+    known = value if isinstance(value, bool) else SWITCH.get(str(value).strip().lower())
+    if known is None:
+        raise ValueError("wants true or false")
+    return known
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """One text or several; a JSON list where only text can be given (the environment)."""
+    if isinstance(value, str) and value.startswith('["'):
+        value = parsed_json(value)
+    items = (value,) if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) and item for item in items):
+        raise ValueError("wants text, or a list of texts")
+    return tuple(items)
+
+
+def headers(value: object) -> tuple[str, ...]:
+    """Header lines; what is refused is named by its place, as it may hold a secret."""
+    lines = texts(value)
+    for place, line in enumerate(lines, 1):
+        if not HEADER.fullmatch(line):
+            raise ValueError(f"wants lines of the form 'Name: value', which number {place} is not")
+    return lines
+
+
+def table(value: object) -> dict[str, Any]:
+    """Table of a file, a JSON object as text, or key=json assignments, whose dotted keys nest."""
+    if isinstance(value, str):
+        value = parsed_json(value) if value.lstrip().startswith("{") else (value,)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("wants a table of keys and values")
+    body: dict[str, Any] = {}
+    for assignment in value:
+        assign(body, text(assignment))
+    return body
+
+
+def assign(body: dict[str, Any], assignment: str) -> None:
+    """Put one key=json into a body; a value that is not JSON is text; raises ValueError."""
+    key, equals, given = assignment.partition("=")
+    names = key.split(".")
+    if not equals or not all(names):
+        raise ValueError("wants key=json, such as temperature=0 or a.b=true")
+    for name in names[:-1]:
+        body = body.setdefault(name, {})
+        if not isinstance(body, dict):
+            raise ValueError(f"gives {key!r} below a key that has a value of its own")
+    try:
+        body[names[-1]] = json.loads(given)
+    except ValueError:
+        body[names[-1]] = given
+
+
+def parsed_json(value: str) -> object:
+    """JSON value of a text; raises ValueError in words."""
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is not JSON ({error})") from None

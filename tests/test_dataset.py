@@ -1,0 +1,117 @@
+"""Data sets: rows out of JSON lines, and errors that name file, line and field."""
+
+import gzip
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perfcore.errors import UserError
+from perfcore.workload.dataset import Row, prompt_rows, read_rows
+
+
+def rows(folder: Path, text: str | bytes) -> list[Row]:
+    path = folder / "x.jsonl"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('{"prompt": "a"}', Row(id="1", prompt="a")),
+        ('{"question": "a", "answer": "b"}', Row(id="1", prompt="a", reference="b")),
+        ('{"prompt": "a", "question": "q"}', Row(id="1", prompt="a", meta={"question": "q"})),
+        ('{"prompt": "a", "reference": ["b"], "answer": 3}', Row("1", "a", reference=["b"], meta={"answer": 3})),
+        ('{"id": 7, "prompt": "a", "max_tokens": 5}', Row(id="7", prompt="a", max_tokens=5)),
+        ('{"id": "x/1", "prompt": "a", "level": 2}', Row(id="x/1", prompt="a", meta={"level": 2})),
+        ('{"prompt": "a", "id": null, "max_tokens": null}', Row(id="1", prompt="a")),
+        ('{"prompt": "a", "meta": {"k": 1}, "l": 2}', Row(id="1", prompt="a", meta={"k": 1, "l": 2})),
+        ('{"messages": [{"role": "user", "content": "a"}]}', Row("1", messages=[{"role": "user", "content": "a"}])),
+        (
+            '{"messages": [{"role": "user", "content": "a"}], "question": "q"}',
+            Row("1", messages=[{"role": "user", "content": "a"}], meta={"question": "q"}),
+        ),
+    ],
+)
+def test_a_line_becomes_a_row(tmp_path: Path, line: str, row: Row) -> None:
+    assert rows(tmp_path, line) == [row]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("prompt: a", ["not JSON", "one JSON object"]),
+        ('{"prompt": "a"', ["not JSON"]),
+        (b'{"prompt": "\xff"}', ["not JSON"]),
+        ('["a"]', ["JSON array, not an object"]),
+        ("null", ["JSON null, not an object"]),
+        ("{}", ["none of prompt, question and messages"]),
+        ('{"prompt": null}', ["none of prompt, question and messages"]),
+        ('{"prompt": 3}', ["prompt is a JSON number"]),
+        ('{"question": ["a"]}', ["prompt is a JSON array"]),
+        ('{"prompt": ""}', ["prompt is empty"]),
+        ('{"prompt": "a", "messages": [{"role": "user"}]}', ["both prompt and messages"]),
+        ('{"messages": []}', ["messages is empty"]),
+        ('{"messages": "a"}', ["messages is a JSON string"]),
+        ('{"messages": [{"role": "user"}, {"content": "a"}]}', ["messages[1]", "role"]),
+        ('{"prompt": "a", "max_tokens": 0}', ["max_tokens is 0", "at least 1"]),
+        ('{"prompt": "a", "max_tokens": "5"}', ["max_tokens is '5'"]),
+        ('{"prompt": "a", "max_tokens": true}', ["max_tokens is True"]),
+        ('{"prompt": "a", "id": [1]}', ["id is a JSON array"]),
+    ],
+)
+def test_a_bad_line_is_named_with_file_line_and_field(tmp_path: Path, line: str | bytes, words: list[str]) -> None:
+    bad = line.encode() if isinstance(line, str) else line
+    with pytest.raises(UserError) as error:
+        rows(tmp_path, b'{"prompt": "good"}\n\n' + bad + b"\n")
+    assert all(word in str(error.value) for word in ["x.jsonl, line 3: ", *words]), str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n  \n"])
+def test_a_data_set_without_rows_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"x\.jsonl is empty"):
+        rows(tmp_path, text)
+
+
+def test_blank_lines_do_not_count_but_keep_their_numbers(tmp_path: Path) -> None:
+    assert [row.id for row in rows(tmp_path, '\n{"prompt": "a"}\r\n\n{"prompt": "b"}')] == ["2", "4"]
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    assert rows(tmp_path, '\ufeff{"prompt": "a"}') == [Row(id="1", prompt="a")]
+
+
+def test_a_packed_file_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"prompt": "a"}\n'))
+    assert list(read_rows(path)) == [Row(id="1", prompt="a")]
+
+
+@pytest.mark.parametrize("data", [gzip.compress(b'{"prompt": "a"}\n' * 99)[:-9], b'{"prompt": "a"}\n'])
+def test_a_packed_file_that_is_cut_or_not_packed_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"x\.jsonl\.gz cannot be unpacked"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize("name", [".", "nowhere.jsonl"])
+def test_a_folder_or_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot read the data set"):
+        list(read_rows(tmp_path / name))
+
+
+def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"prompt": "a"}\n' * 2 + "broken\n")
+    reader = read_rows(path)
+    assert [row.prompt for row in itertools.islice(reader, 2)] == ["a", "a"]
+    with pytest.raises(UserError, match="line 3"):
+        next(reader)
+
+
+def test_prompts_are_rows_numbered_from_1() -> None:
+    expected: list[Any] = [Row(id="1", prompt="a"), Row(id="2", prompt="b")]
+    assert list(prompt_rows(["a", "b"])) == expected

@@ -1,0 +1,203 @@
+"""Dialects: what a body looks like, where it is sent, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perfcore.errors import UserError
+from perfcore.workload.address import models_url, request_url
+from perfcore.workload.dataset import Row
+from perfcore.workload.dialect import Dialect, body, builtin, encoder, load_dialect, merged, response_paths
+
+CHAT = load_dialect("openai-chat")
+COMPLETIONS = load_dialect("openai-completions")
+PROMPT = Row(id="1", prompt="Hi")
+TALK = Row(id="1", messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
+OWN = """
+name = "own"
+path = "/generate"
+framing = "ndjson"
+complete = ["finish"]
+[request]
+text = "{prompt}"
+[response]
+content = ["text"]
+finish = ["done_reason"]
+"""
+
+
+def sent(dialect: Dialect, row: Row, **given: Any) -> Any:
+    standard: dict[str, Any] = {"model": "m", "max_tokens": None, "stream": True, "extra": {}}
+    return json.loads(body(dialect, row, **standard | given))
+
+
+def own(folder: Path, text: str) -> str:
+    path = folder / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_chat_body_has_what_is_given_and_nothing_else() -> None:
+    assert sent(CHAT, PROMPT) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_usage_is_asked_for_only_where_the_answer_is_streamed() -> None:
+    assert sent(CHAT, PROMPT, stream=False, model=None) == {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": False,
+    }
+
+
+def test_messages_are_sent_as_they_are() -> None:
+    assert sent(CHAT, TALK)["messages"] == TALK.messages
+
+
+def test_a_prompt_dialect_joins_messages_by_newlines() -> None:
+    assert sent(COMPLETIONS, TALK)["prompt"] == "Be brief.\nHi"
+
+
+def test_text_parts_of_a_message_are_joined() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert sent(COMPLETIONS, Row(id="1", messages=[{"role": "user", "content": parts}]))["prompt"] == "ab"
+
+
+def test_an_image_cannot_be_sent_as_a_prompt() -> None:
+    row = Row(id="q7", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}])
+    with pytest.raises(UserError, match=r"row q7 .* openai-completions"):
+        sent(COMPLETIONS, row)
+
+
+@pytest.mark.parametrize(("own_limit", "flag", "asked"), [(None, None, None), (5, None, 5), (5, 7, 7), (None, 7, 7)])
+def test_max_tokens_given_to_the_run_goes_before_the_rows_own(
+    own_limit: int | None, flag: int | None, asked: int | None
+) -> None:
+    assert sent(CHAT, Row(id="1", prompt="Hi", max_tokens=own_limit), max_tokens=flag).get("max_tokens") == asked
+
+
+def test_extra_is_merged_last_and_null_removes() -> None:
+    extra = {"temperature": 0, "stream_options": {"include_usage": None, "x": 1}, "model": None}
+    got = sent(CHAT, PROMPT, extra=extra)
+    assert got["temperature"] == 0
+    assert got["stream_options"] == {"x": 1}
+    assert "model" not in got
+
+
+def test_one_encoder_makes_the_same_bodies_row_after_row() -> None:
+    encode = encoder(CHAT, model="m", max_tokens=3, stream=True, extra={"n": 1})
+    assert [encode(PROMPT), encode(TALK), encode(PROMPT)] == [
+        body(CHAT, row, model="m", max_tokens=3, stream=True, extra={"n": 1}) for row in (PROMPT, TALK, PROMPT)
+    ]
+
+
+def test_text_is_sent_as_it_was_written_whatever_braces_it_has() -> None:
+    text = 'Say "{model}" \u2028 \U0001f600 {prompt}'
+    assert sent(COMPLETIONS, Row(id="1", prompt=text))["prompt"] == text
+
+
+def test_a_placeholder_within_a_text_is_filled_in(tmp_path: Path) -> None:
+    dialect = load_dialect(own(tmp_path, OWN.replace('"{prompt}"', '"Q: {prompt} ({max_tokens})"')))
+    assert sent(dialect, PROMPT, max_tokens=4) == {"text": "Q: Hi (4)"}
+
+
+@pytest.mark.parametrize(
+    ("under", "over", "result"),
+    [
+        ({"a": 1}, {"a": None}, {}),
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": {"b": 1}}, {"a": [1]}, {"a": [1]}),
+        ({"a": 1}, {"a": {"b": {"c": None}}}, {"a": {"b": {}}}),
+    ],
+)
+def test_objects_merge_as_rfc_7396_says(under: dict[str, Any], over: dict[str, Any], result: dict[str, Any]) -> None:
+    assert merged(under, over) == result
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "models"),
+    [
+        ("h:8000", "http://h:8000/v1/chat/completions", "http://h:8000/v1/models"),
+        ("http://h:1", "http://h:1/v1/chat/completions", "http://h:1/v1/models"),
+        ("http://h:1/", "http://h:1/v1/chat/completions", "http://h:1/v1/models"),
+        ("http://h:1/v1", "http://h:1/v1/chat/completions", "http://h:1/v1/models"),
+        ("http://h:1/v1/", "http://h:1/v1/chat/completions", "http://h:1/v1/models"),
+        ("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions", "http://h:1/v1/models"),
+        ("https://h/api/v1", "https://h/api/v1/chat/completions", "https://h/api/v1/models"),
+        ("https://h/api", "https://h/api/v1/chat/completions", "https://h/api/v1/models"),
+        ("https://h/v3/chat/completions", "https://h/v3/chat/completions", "https://h/v3/models"),
+        ("https://h/d/x/chat/completions?v=1", "https://h/d/x/chat/completions?v=1", "https://h/d/x/models?v=1"),
+        ("http://[::1]:8000#top", "http://[::1]:8000/v1/chat/completions", "http://[::1]:8000/v1/models"),
+    ],
+)
+def test_a_url_may_be_a_base_or_the_full_path(given: str, url: str, models: str) -> None:
+    assert (request_url(given, CHAT), models_url(given, CHAT)) == (url, models)
+
+
+@pytest.mark.parametrize(
+    "given", ["", "http://", "ftp://h", "http://h:99999", "http://h:x", "http:/h", "h h", "http://h/\na", "http://[::1"]
+)
+def test_a_url_that_nothing_can_be_sent_to_is_refused(given: str) -> None:
+    with pytest.raises(UserError, match="--url"):
+        request_url(given, CHAT)
+
+
+def test_a_refused_url_does_not_show_its_password() -> None:
+    with pytest.raises(UserError) as error:
+        request_url("ftp://me:s3cret@h", CHAT)
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_dialect_without_path_or_models_takes_the_url_as_it_is(tmp_path: Path) -> None:
+    dialect = load_dialect(own(tmp_path, OWN.replace('"/generate"', '""\nmodels_path = ""')))
+    assert request_url("http://h/any/where?a=b", dialect) == "http://h/any/where?a=b"
+    assert models_url("http://h/any", dialect) is None
+
+
+def test_every_built_in_dialect_loads_and_is_called_as_its_file() -> None:
+    assert {load_dialect(name).name for name in builtin()} == set(builtin()) >= {"openai-chat", "openai-completions"}
+
+
+def test_paths_of_full_answers_go_before_those_of_streamed_ones() -> None:
+    assert response_paths(CHAT, True)["content"] == ("choices.0.delta.content",)
+    assert response_paths(CHAT, False)["content"] == ("choices.0.message.content",)
+    assert response_paths(CHAT, False)["output_tokens"] == ("usage.completion_tokens",)
+
+
+def test_an_unknown_dialect_names_those_near_it() -> None:
+    with pytest.raises(UserError, match=r"unknown dialect 'openai'; choose one of .*openai-chat"):
+        load_dialect("openai")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("framing", "framin", ["unknown key 'framin'", "'framing'"]),
+        ("finish = [", "finsh = [", ["'response.finsh'", "'finish'"]),
+        ('"ndjson"', '"xml"', ["xml", "framing"]),
+        ("[response]\n", "", ["response"]),
+        ('"{prompt}"', '"{promt}"', ["'{promt}'", "'{prompt}'"]),
+        ('["text"]', '["a..b"]', ["response.content", "'a..b'"]),
+        ('["text"]', '"text"', ["response.content", "array"]),
+        ('"/generate"', '"generate"', ["path", "'generate'", "start with /"]),
+        ('["finish"]', '["done"]', ["complete", "done"]),
+        ('["finish"]', '["ended"]', ["complete", "ended"]),
+        ("[response]", '[response.full]\ntxt = ["a"]\n[response]', ["'response.full.txt'"]),
+        ("name =", "name", ["not valid TOML", "line 2"]),
+    ],
+)
+def test_a_bad_dialect_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    path = own(tmp_path, OWN.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        load_dialect(path)
+    assert all(word in str(error.value) for word in [path, *words]), str(error.value)
+
+
+def test_a_dialect_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(UserError, match=r"nowhere\.toml: No such file"):
+        load_dialect("nowhere.toml")
