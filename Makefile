@@ -6,8 +6,13 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/.installed
 READY := .venv/.ready
+define INSTALL
+echo "Setting up .venv; the first time that takes a minute or two ..."; \
+[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+$(BIN)/python -m pip install --quiet --editable '.[dev]'
+endef
+COMPILE = $(BIN)/python setup.py --quiet build_ext --inplace > /dev/null
 # The directives of setup.py, under which the modules have to compile without a warning.
 CYTHON := $(BIN)/cython -3 -Werror -X boundscheck=False,wraparound=False,cdivision=True,initializedcheck=False
 
@@ -19,15 +24,9 @@ help: ## say what can be made
 
 setup: $(READY) ## create .venv and compile perfcore into it
 
-$(INSTALLED): pyproject.toml setup.py
-	@echo "Setting up .venv; the first time that takes a minute or two ..."
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@
-
-# The installation has compiled everything already; this is for later changes, and compiles only what they concern.
-$(READY): $(INSTALLED) $(wildcard perfcore_ext/*.pyx perfcore_ext/*.pxd)
-	@$(BIN)/python setup.py --quiet build_ext --inplace > /dev/null
+# A change of what is required or declared installs anew, which compiles everything; any other compiles what it concerns.
+$(READY): pyproject.toml setup.py $(wildcard perfcore_ext/*.pyx perfcore_ext/*.pxd)
+	@$(if $(filter pyproject.toml setup.py,$?),$(INSTALL),$(COMPILE))
 	@touch $@
 
 demo: $(READY) ## load the built-in simulator for 10 seconds and print the report

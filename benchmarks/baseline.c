@@ -2,9 +2,9 @@
 
      cc -O2 -o baseline baseline.c -ldl && ./baseline LIBRARY URL STREAMS REQUESTS BODY
 
-   keeps STREAMS requests in flight until REQUESTS have ended and prints one line of JSON. LIBRARY is any shared library
-   that is linked to libcurl (pycurl's extension module is), so that this and perfcore run the very same libcurl, under the
-   same options. Numbers of options are libcurl's stable ABI (curl/curl.h). */
+   keeps STREAMS requests in flight until REQUESTS have ended and prints one line of JSON. LIBRARY is the libcurl that
+   pycurl brought, so that this and perfcore run the very same code, under the same options. The numbers of the options are
+   libcurl's stable ABI (curl/curl.h); no header of it is needed. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,7 +25,7 @@
 #endif
 
 enum {
-    OPT_PORT_TIMEOUT_MS = 155, OPT_POST = 47, OPT_POSTFIELDSIZE = 60, OPT_NOSIGNAL = 99, OPT_TCP_NODELAY = 121,
+    OPT_TIMEOUT_MS = 155, OPT_POST = 47, OPT_POSTFIELDSIZE = 60, OPT_NOSIGNAL = 99, OPT_TCP_NODELAY = 121,
     OPT_HTTP_VERSION = 84, OPT_BUFFERSIZE = 98,
     OPT_WRITEDATA = 10001, OPT_URL = 10002, OPT_PROXY = 10004, OPT_POSTFIELDS = 10015, OPT_USERAGENT = 10018,
     OPT_HTTPHEADER = 10023, OPT_PRIVATE = 10103, OPT_WRITEFUNCTION = 20011,
@@ -89,14 +89,14 @@ static int on_timer(void *multi, long timeout_ms, void *user) {
 static void *symbol(void *library, const char *name) {
     void *found = dlsym(library, name);
     if (found == NULL) {
-        fprintf(stderr, "baseline: no %s behind that library\n", name);
+        fprintf(stderr, "baseline: that library has no %s\n", name);
         exit(2);
     }
     return found;
 }
 
 static void load(const char *path) {
-    void *library = dlopen(path, RTLD_LAZY);
+    void *library = dlopen(path, RTLD_NOW);
     if (library == NULL) {
         fprintf(stderr, "baseline: %s\n", dlerror());
         exit(2);
@@ -140,7 +140,7 @@ static Stream *make_stream(const char *url, const char *body, void *headers) {
     curl.easy_setopt(easy, OPT_BUFFERSIZE, 65536L);
     curl.easy_setopt(easy, OPT_PROXY, "");
     curl.easy_setopt(easy, OPT_USERAGENT, "baseline");
-    curl.easy_setopt(easy, OPT_PORT_TIMEOUT_MS, 600000L);
+    curl.easy_setopt(easy, OPT_TIMEOUT_MS, 600000L);
     return stream;
 }
 

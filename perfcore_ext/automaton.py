@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PART = re.compile(r"(?:[^.\\]|\\[.*\\])+")
 WILDCARD = None
-MOST_STATES = 1 << 16
+MOST_STATES = 1 << 12
 
 
 class State(NamedTuple):

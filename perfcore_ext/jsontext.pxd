@@ -36,8 +36,8 @@ cdef extern from * nogil:
             memcpy(&chunk, p, 8);
             quote = chunk ^ (ones * '"');
             backslash = chunk ^ (ones * 0x5c);
-            uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((chunk - ones * 32) & ~chunk);
-            found &= ones << 7;
+            uint64_t found = (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                              ((chunk - ones * 32) & ~chunk)) & (ones << 7);
             if (found) return p + (__builtin_ctzll(found) >> 3);
             p += 8;
         }

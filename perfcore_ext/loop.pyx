@@ -102,6 +102,7 @@ cdef enum:
     FIRST_PAUSE_NS = 1000000          # after a request that reached no server; doubles up to the longest
     LONGEST_PAUSE_NS = 1000000000
     CPU_CLOCK_NS = 50000000           # between two looks at the processor time used
+    PREPARED_SLOTS = 4096
     NAME_ROOM = 160                   # of the request id header
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
@@ -341,9 +342,9 @@ cdef class Loop:
     # ---- doors
 
     def prepare(self) -> None:
-        """Create the handles of all slots that this worker may use, so that none is made while the load runs."""
+        """Create the handles that the load will need before it runs, up to a number that takes no noticeable time."""
         cdef int64_t slot
-        for slot in range(load_acquire(&self.state.slot_limit)):
+        for slot in range(min(load_acquire(&self.state.slot_limit), <int64_t>PREPARED_SLOTS)):
             if self.client(slot) == NULL:
                 raise MemoryError
 
@@ -501,9 +502,9 @@ cdef class Loop:
         """Open loop: send what is due; hold one request ahead if there is a slot for it."""
         cdef int64_t now = now_ns()
         cdef int64_t due_ns
-        self.open_slots(segment, now)
         while not self.sockets.failure:
             if self.held < 0:
+                self.open_slots(segment, now)
                 if self.free_count == 0 or not self.claim(segment, &self.held):
                     return
                 if self.held >= self.due_count:
@@ -528,10 +529,15 @@ cdef class Loop:
         return False
 
     cdef void open_slots(self, Segment* segment, int64_t now) noexcept nogil:
-        """Bring in the clients whose time has come, up to the limit that the master has set for this worker."""
+        """Bring in the clients whose time has come, up to the limit that the master has set for this worker.
+
+        In an open loop a slot is no client: one more is opened when all others are in use.
+        """
         cdef int64_t limit = load_acquire(&self.state.slot_limit)
         cdef int64_t start_ns
         cdef Client* client
+        if segment.open_loop:
+            limit = min(limit, self.opened + (self.free_count == 0))
         while self.opened < limit:
             start_ns = self.client_start_ns(segment, self.opened)
             if start_ns > now:
@@ -555,7 +561,7 @@ cdef class Loop:
         cdef int64_t at = NEVER
         if self.exhausted:
             return NEVER
-        if self.opened < load_relaxed(&self.state.slot_limit):
+        if not segment.open_loop and self.opened < load_relaxed(&self.state.slot_limit):
             at = self.client_start_ns(segment, self.opened)
         if self.held >= 0:
             at = min(at, segment.start_ns + self.due_offsets[self.held])

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 TYPES: tuple[str, ...]
 
-class MalformedJSON(ValueError):
+class MalformedJSON(ValueError):  # noqa: N818
     position: int
     matches: list[tuple[int, str, bytes]]
 

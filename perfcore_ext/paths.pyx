@@ -1,9 +1,9 @@
 """JSON paths, compiled to an automaton, matched against a document in one validating walk over its bytes.
 
-A path is a list of parts with dots between them: `choices.0.delta.content`. A part names an object's member, a number
-also an array's element of that index, `*` every member or element; `\\.`, `\\*` and `\\\\` stand for the character itself.
-The walk keeps one state per open container and no recursion. The state of a value that no path leads to is -1, and such
-a value is validated only (RFC 8259; UTF-8 is taken as it comes).
+A path is parts with dots between them: `choices.0.delta.content`. A part names an object's member, a number also an
+array's element of that index, `*` every member or element; `\\.`, `\\*` and `\\\\` stand for the character itself.
+The walk keeps one level per open container and no recursion. A value that no path leads to has no state and is only
+validated (RFC 8259; UTF-8 is taken as it comes).
 """
 
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t, uint64_t
@@ -11,12 +11,8 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from perfcore_ext.jsontext cimport (
-    decode_escape, escaped_end, fail, is_digit, is_space, number_end, plain_end, skip_space, string_end, unit_at, word_end,
-)
-from perfcore_ext.paths cimport (
-    JSON_DEPTH, JSON_MALFORMED, JSON_NO_MEMORY, JSON_OK, JSON_TOO_DEEP,
-    VALUE_ARRAY, VALUE_FALSE, VALUE_NULL, VALUE_NUMBER, VALUE_OBJECT, VALUE_STRING, VALUE_TRUE,
-    Edge, Match, Matcher, PathSet, State, ValueType,
+    decode_escape, escaped_end, fail, is_digit, is_space, number_end, plain_end, skip_space, string_end, unit_at,
+    word_end,
 )
 from perfcore_ext.sse cimport (
     PARSER_OK, EventParser, parser_feed, parser_finish, parser_free, parser_init,
@@ -285,7 +281,9 @@ cdef struct Scan:
     Py_ssize_t malformed
 
 
-cdef int scan_event(void* context, const char* data, size_t length, const char* name, size_t name_length) noexcept nogil:
+cdef int scan_event(
+    void* context, const char* data, size_t length, const char* name, size_t name_length
+) noexcept nogil:
     cdef Scan* scan = <Scan*>context
     cdef int rc = json_match(scan.matcher, data, length)
     scan.events += 1
@@ -328,7 +326,7 @@ cdef class PathSet:
         return found
 
     def count(self, documents: Sequence[bytes]) -> int:
-        """Match each document; return the number of matches in all. What a malformed one has before its error counts."""
+        """Match each document; return the number of matches in all, those before a document's error included."""
         cdef Py_ssize_t matches = 0
         cdef bytes document
         for document in documents:

@@ -1,7 +1,7 @@
 """Reads a request's JSON in one pass: what it asks for, and how long its prompt is.
 
-A prompt's tokens are estimated, as no model is here to count them: one per four characters of all prompt texts together,
-rounded up, or the number of token ids where the prompt is a list of them.
+A prompt's tokens are estimated, as no model is here to count them: one per four characters of all prompt texts
+together, rounded up, or the number of token ids where the prompt is a list of them.
 """
 
 from libc.stddef cimport size_t

@@ -8,9 +8,9 @@ TRUTH_FIELDS: list[tuple[str, str]]
 """numpy's description of a truth record.
 
 `request` counts the requests in the order in which they had been read, from 0; `client_request` is the integer that the
-request's header `x-request-id` is, or ends in after a dash, else -1; `event` counts the events of a stream from 0, or is -1 where the record
-is not of an event; `kind` is a value of TRUTH_KINDS; `time_ns` is CLOCK_MONOTONIC right before the send, for arrivals
-the time at which the request had been read completely.
+request's header `x-request-id` is, or that it ends in after a dash, else -1; `event` counts the events of a stream from
+0, or is -1 where the record is not of an event; `kind` is a value of TRUTH_KINDS; `time_ns` is CLOCK_MONOTONIC right
+before the send, for arrivals the time at which the request had been read completely.
 """
 TRUTH_KINDS: dict[str, int]
 FAULT_NAMES: tuple[str, ...]
@@ -74,7 +74,7 @@ class BodyFacts(TypedDict):
 class Simulator:
     """A server that listens from its making on, and serves while `run` runs.
 
-    `port` 0 takes a free one. `script` has (prompt, pieces of reasoning, pieces of answer) for each scripted answer: the
+    `port` 0 takes a free one. `script` has (prompt, pieces of reasoning, pieces of answer) for each scripted answer:
     prompt as UTF-8, the pieces as bodies of JSON strings. `truth_log` is the file to write truth records to. Raises
     OSError where it cannot listen or write.
     """

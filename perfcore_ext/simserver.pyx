@@ -1,10 +1,10 @@
 """A server of simulated completions: one thread, one epoll, no GIL while it runs.
 
-A connection reads a request (`receive`, `read_requests`), begins its answer (`begin_answer`, `start`), and from then on has
-one deadline in the heap. `fire` writes what is due into the segment, `transmit` stamps its truth records and sends it. A
-socket that does not take a segment whole keeps the rest and gets no further deadline until it is writable again: a client
-that does not read delays its own stream only, and the truth log holds the times at which its events really went.
-A closed connection is freed at the end of the round, as the round's events may still name it.
+A connection reads a request (`receive`, `read_requests`), begins its answer (`begin_answer`, `start`), and from then
+on has one deadline in the heap. `fire` writes what is due into the segment, `transmit` stamps its truth records and
+sends it. A socket that does not take a segment whole keeps the rest and gets no further deadline until it is writable
+again: a client that does not read delays its own stream only, and the truth log holds the times at which its events
+really went. A closed connection is freed at the end of the round, as the round's events may still name it.
 """
 
 import json

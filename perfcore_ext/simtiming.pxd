@@ -1,9 +1,9 @@
 """The simulator's model of time. All randomness is a function of the seed and of the request's number.
 
-First token: start + base + per-token part (+ a uniform offset of up to one interval with phase "random"), where start is the
-arrival or, with slots, the moment a slot was free. Between token events: interval * (1 + jitter * u), u uniform in [-1, 1).
-In lockstep all streams emit at the ticks of one grid; tick k is at k intervals plus interval * jitter / 2 * u_k, so that
-the gaps lie within the same bounds.
+First token: start + base + per-token part (+ a uniform offset of up to one interval with phase "random"), where start
+is the arrival or, with slots, the moment a slot was free. Between token events: interval * (1 + jitter * u), u
+uniform in [-1, 1). In lockstep all streams emit at the ticks of one grid; tick k is at k intervals plus interval *
+jitter / 2 * u_k, so that the gaps lie within the same bounds.
 """
 
 from libc.stdint cimport int64_t, uint64_t

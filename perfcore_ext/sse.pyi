@@ -1,6 +1,6 @@
 FRAMINGS: dict[str, int]
 
-class TooLarge(ValueError): ...
+class TooLarge(ValueError): ...  # noqa: N818
 
 class EventReader:
     def __init__(self, framing: str = "sse", limit: int = 64 << 20) -> None: ...

@@ -8,11 +8,6 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memcpy
 
-from perfcore_ext.sse cimport (
-    FRAMING_JSON, FRAMING_NDJSON, FRAMING_SSE, PARSER_NO_MEMORY, PARSER_OK, PARSER_TOO_LARGE,
-    EventHandler, EventParser, Framing, Piece,
-)
-
 cdef enum:
     FIRST_BUFFER = 1024
     KEPT_BUFFER = 1 << 20
@@ -356,16 +351,14 @@ class TooLarge(ValueError):
     """A line or an event is larger than the reader's limit."""
 
 
-cdef struct Tally:
-    Py_ssize_t events
-
-
 cdef int tally(void* context, const char* data, size_t length, const char* name, size_t name_length) noexcept nogil:
-    (<Tally*>context).events += 1
+    (<Py_ssize_t*>context)[0] += 1
     return 0
 
 
-cdef int collect(void* context, const char* data, size_t length, const char* name, size_t name_length) noexcept with gil:
+cdef int collect(
+    void* context, const char* data, size_t length, const char* name, size_t name_length
+) noexcept with gil:
     try:
         (<list>context).append((data[:length], name[:name_length] if name_length else b""))
     except MemoryError:
@@ -403,9 +396,9 @@ cdef class EventReader:
 
     def count(self, data: bytes) -> int:
         """Feed `data`; return the number of events that it completes, without building them."""
-        cdef Tally events = Tally(0)
+        cdef Py_ssize_t events = 0
         check(parser_feed(&self.parser, data, len(data), tally, &events))
-        return events.events
+        return events
 
     @property
     def unfinished(self) -> int:

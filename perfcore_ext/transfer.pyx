@@ -38,6 +38,7 @@ cdef enum:
     FIRST_ROOM = 256
     ANSWER_BYTES = 1 << 30            # generated text of one request; more fails as too large
     NO_RANK = 255
+    BEGINNING_BYTES = 1024            # kept of a body until its first event: evidence if none ever comes
 
 cdef uint32_t MOST = 0xFFFFFFFF
 
@@ -248,6 +249,8 @@ cdef size_t on_body(char* data, size_t size, size_t count, void* user) noexcept 
             append(&transfer.error, data, min(n, SAMPLE_BYTES - transfer.error.length))
         return n
     result = parser_feed(&transfer.parser, data, n, on_event, transfer)
+    if transfer.header.events == 0 and transfer.error.length < BEGINNING_BYTES:
+        append(&transfer.error, data, min(n, BEGINNING_BYTES - transfer.error.length))
     if result == PARSER_OK:
         return n
     note_failure(transfer, result)
@@ -326,7 +329,7 @@ cdef int read_json(Transfer* transfer, Matcher* matcher, PathField* fields, cons
         return 0
     if result != JSON_OK:
         transfer.header.bad_json += 1
-        if transfer.error.length == 0:
+        if transfer.header.bad_json == 1 and not transfer.error_in_band:
             replace_sample(&transfer.error, data, n)
         return KIND_BAD_JSON
     memset(rank, NO_RANK, sizeof(rank))
@@ -509,7 +512,9 @@ cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, 
     header.curl_code = <uint16_t>curl_code
     header.after_stop = after_stop
     header.error_class = <uint8_t>class_of(transfer, api, curl_code, cancelled)
-    if header.error_class != CLASS_OK and transfer.error.length == 0:
+    if header.error_class == CLASS_OK:
+        transfer.error.length = 0
+    elif transfer.error.length == 0:
         replace_sample(&transfer.error, transfer.curl_error, strlen(transfer.curl_error))
     return put_frame(transfer, ring)
 

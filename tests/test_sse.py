@@ -1,26 +1,29 @@
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfcore_ext.sse import EventReader, TooLarge
 from tests.reference import sse as reference
 
 WIRE = Path(__file__).parent / "data" / "wire"
+untimed = settings(deadline=None)  # the machine may be busy
 
 # Bodies made of the pieces that the rules are about, so that most of them say something.
 PIECES = [
-    b"\n", b"\r", b"\r\n", b"\n\n", b"data", b"data:", b"data: ", b"event:", b"event: ", b"event", b"id: 7", b"retry: 3",
-    b": comment", b":", b" ", b"dat", b"even", b"dataa", b"x", b'{"a":1}', b"[DONE]", b"\xef\xbb\xbf", b"\xef\xbb", b"\0",
+    b"\n", b"\r", b"\r\n", b"\n\n", b"data", b"data:", b"data: ", b"event:", b"event: ", b"event", b"id: 7",
+    b"retry: 3", b": comment", b":", b" ", b"dat", b"even", b"dataa", b"x", b'{"a":1}', b"[DONE]",
+    b"\xef\xbb\xbf", b"\xef\xbb", b"\0",
 ]  # fmt: skip
 bodies = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=40).map(b"".join)
 
 
 def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
-    return [body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [body[a:b] for a, b in pairwise(edges)]
 
 
 def read(portions: Iterable[bytes], framing: str = "sse", limit: int = 1 << 20) -> tuple[list[reference.Event], int]:
@@ -93,16 +96,19 @@ def test_bytes_of_an_unfinished_event_are_told(body: bytes, unfinished: int) -> 
     assert read([body])[1] == unfinished
 
 
+@untimed
 @given(bodies, st.lists(st.integers(0, 1 << 16), max_size=12))
 def test_sse_cut_anywhere_gives_the_events_of_the_reference(body: bytes, places: list[int]) -> None:
     assert read(cut(body, places)) == reference.decode_sse(body)
 
 
+@untimed
 @given(bodies, st.sampled_from(["ndjson", "json"]), st.lists(st.integers(0, 1 << 16), max_size=12))
 def test_json_cut_anywhere_gives_the_events_of_the_reference(body: bytes, framing: str, places: list[int]) -> None:
     assert read(cut(body, places), framing)[0] == reference.decode(body, framing)
 
 
+@untimed
 @given(bodies, st.lists(st.integers(0, 1 << 16), max_size=6), st.integers(4, 24), st.sampled_from(["sse", "ndjson"]))
 def test_limit_bites_at_the_same_event_wherever_the_body_is_cut(
     body: bytes, places: list[int], limit: int, framing: str
@@ -120,6 +126,7 @@ def test_limit_bites_at_the_same_event_wherever_the_body_is_cut(
     assert outcome(cut(body, places)) == outcome([body]) == outcome([bytes([byte]) for byte in body])
 
 
+@untimed
 @given(bodies, st.integers(4, 24))
 def test_body_within_the_limit_is_read_and_one_past_it_is_not(body: bytes, limit: int) -> None:
     events, too_large = read_until_too_large([body], "ndjson", limit)

@@ -23,7 +23,7 @@ from perfcore.run.progress import SHOW_EVERY_NS, Progress, progress, totals
 from perfcore.run.supervision import NO_FILE, Signals, Supervisor
 from perfcore.run.target import Target, find_target
 from perfcore.run.worker import WorkerSettings
-from perfcore.run.workers import Worker, end_workers, share_limit, start_worker, wait_until_ready
+from perfcore.run.workers import Worker, end_workers, kill_workers, share_limit, start_worker, wait_until_ready
 from perfcore.versions import versions
 from perfcore.workload.dialect import Dialect, load_dialect, response_paths
 from perfcore_ext.clock import monotonic_ns
@@ -129,7 +129,7 @@ def start_workers(
     """Spawn the worker processes; each sends its number of request with a name of this run in front."""
     run_name = uuid.uuid4().hex[:12]
     workers: list[Worker] = []
-    stack.callback(lambda: [worker.process.kill() for worker in workers if worker.process.poll() is None])
+    stack.callback(kill_workers, workers)
     for number, ring in enumerate(memory.rings):
         settings = WorkerSettings(
             worker=number,

@@ -29,12 +29,12 @@ REQUESTS_PER_WORKER = 2_000  # a second, in an open loop
 
 @dataclass(frozen=True)
 class Plan:
-    """The measured load. `concurrency`: None for an open loop without a limit; `total`: NO_LIMIT for one by duration."""
+    """The measured load."""
 
     workers: int
-    concurrency: int | None
+    concurrency: int | None  # None: an open loop without a limit
     slots: int  # in each worker's table
-    total: int
+    total: int  # NO_LIMIT: as many as the duration allows
     duration_ns: int | None
     ramp_interval_ns: int
     rate: float | None

@@ -42,6 +42,10 @@ def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Prog
         done=now["completed"] - before["completed"],
         failed=now["failed"] - before["failed"],
         token_events=now["token_events"] - before["token_events"],
-        ttft_p50_ms=ttft.percentile(50) / 1e6 if ttft.count else None,
-        ttft_p99_ms=ttft.percentile(99) / 1e6 if ttft.count else None,
+        ttft_p50_ms=in_ms(ttft.percentile(50)),
+        ttft_p99_ms=in_ms(ttft.percentile(99)),
     )
+
+
+def in_ms(duration_ns: float | None) -> float | None:
+    return None if duration_ns is None else duration_ns / 1e6

@@ -81,8 +81,7 @@ def unreachable(url: str, code: int, message: str) -> UserError:
 def list_models(url: str, headers: Sequence[str], options: Sequence[Option]) -> list[str] | None:
     """Names of the models that the service lists; None where it has no such list. Raises UserError if unreachable."""
     answer = ask(url, headers, options)
-    if answer.status in (401, 403):
-        raise UserError(f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}; give the key with --api-key-env or --header")
+    refuse_without_key(answer, url)
     try:
         entries = msgspec.json.decode(answer.body)["data"]
         return [str(entry["id"]) for entry in entries]
@@ -101,29 +100,30 @@ def choose_model(given: str | None, listed: list[str] | None, url: str | None) -
     return listed[0]
 
 
-def try_request(url: str, body: bytes, headers: Sequence[str], options: Sequence[Option]) -> Answer:
-    """Send one request that is not measured and return its answer; raises UserError where none comes."""
-    return ask(url, headers, options, body)
+def refuse_without_key(answer: Answer, url: str) -> None:
+    """Raise UserError where the service wants to know who asks."""
+    if answer.status in (401, 403):
+        raise UserError(f"{said(answer, url)}; give the key with --api-key-env or --header")
 
 
 def refuse_hopeless(answer: Answer, url: str, model: str | None, listed: list[str] | None) -> None:
     """Raise UserError for an answer that every request of the run would get as well. Failures that may pass do not."""
-    if answer.status in (401, 403):
-        raise UserError(f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}; give the key with --api-key-env or --header")
+    refuse_without_key(answer, url)
     if "text/html" in answer.content_type:
-        raise UserError(f"{redacted_url(url)} answered {answer.status} with a web page, not with JSON; check host, port and path of --url")
+        raise UserError(f"{said(answer, url)}; that is a web page, not JSON: check host, port and path of --url")
     if not 400 <= answer.status < 500 or answer.status in (408, 429):
         return
     if model is not None and listed and model not in listed:
         near = difflib.get_close_matches(model, listed, 1, cutoff=0.0)[0]
-        raise UserError(
-            f"{redacted_url(url)} answered {answer.status} and does not list the model {model!r}: {answer.excerpt()}; "
-            f"the nearest one it lists is {near!r}"
-        )
+        raise UserError(f"{said(answer, url)}; it does not list the model {model!r}, the nearest one is {near!r}")
     if answer.status in (404, 405):
-        raise UserError(f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}; check the path of --url and --dialect")
-    raise UserError(f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}; change the request, or send it all the same "
-                    "with --no-check")
+        raise UserError(f"{said(answer, url)}; check the path of --url, --dialect and --model")
+    raise UserError(f"{said(answer, url)}; change the request, or send it all the same with --no-check")
+
+
+def said(answer: Answer, url: str) -> str:
+    """What the service answered, as the beginning of a sentence."""
+    return f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}"
 
 
 def one_token(body: bytes) -> bytes:

@@ -39,7 +39,8 @@ def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say:
     headers = request_headers(options, os.environ)
     curl = curl_options(url, options.timeout_s, f"perfcore/{versions()['perfcore']}")
     models = models_url(base, dialect)
-    listed = list_models(models, headers, curl) if models is not None else None
+    asked = models is not None and (options.check or options.model is None)
+    listed = list_models(models, headers, curl) if asked and models is not None else None
     model = choose_model(options.model, listed, models)
     if options.check:
         first = next(rows_of(options))

@@ -8,7 +8,7 @@ import pycurl
 Option = tuple[int, int | str]
 
 READ_BYTES = 65536  # what libcurl takes from a socket at once
-# Where distributions keep the certificates they trust; libcurl's own default is the place of the system it was built on.
+# Where distributions keep the certificates they trust; libcurl's own default is that of the system it was built on.
 CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

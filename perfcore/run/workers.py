@@ -51,7 +51,7 @@ def start_worker(settings: WorkerSettings) -> Worker:
     files = [settings.control_file, settings.ring_file, settings.book_file]
     if settings.due_file is not None:
         files.append(settings.due_file)
-    complaints = tempfile.TemporaryFile()
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115, closed when the worker has ended
     process = subprocess.Popen(
         [sys.executable, "-m", "perfcore.run.worker"],
         stdin=subprocess.PIPE,
@@ -94,6 +94,13 @@ def share_limit(control: Control, workers: list[Worker], total: int) -> None:
         control.set_limit(number, total // len(alive) + (position < total % len(alive)))
 
 
+def kill_workers(workers: list[Worker]) -> None:
+    """End those that still run, whatever they do."""
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.process.kill()
+
+
 def end_workers(workers: list[Worker], control: Control) -> None:
     """Tell them that there is no more to do; kill those that do not listen."""
     control.end_workers()
@@ -105,5 +112,3 @@ def end_workers(workers: list[Worker], control: Control) -> None:
             worker.process.kill()
             worker.exit = worker.process.wait()
         worker.complaints.close()
-
-

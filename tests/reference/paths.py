@@ -15,11 +15,11 @@ class Pairs(list[tuple[str, Any]]):
     """An object with its members in order, repeated keys included."""
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     pass
 
 
-class TooDeep(ValueError):
+class TooDeepError(ValueError):
     pass
 
 
@@ -32,11 +32,11 @@ def parse(document: bytes) -> Any:
         )
         levels = depth(tree)
     except RecursionError:
-        raise TooDeep from None
+        raise TooDeepError from None
     except ValueError as error:
-        raise Malformed from error
+        raise MalformedError from error
     if levels > DEPTH:
-        raise TooDeep
+        raise TooDeepError
     return tree
 
 
@@ -87,5 +87,7 @@ def unescape(part: str) -> str:
 
 
 def type_name(value: Any) -> str:
-    names = {Pairs: "object", list: "array", Number: "number", str: "string"}
-    return names[type(value)] if type(value) in names else json.dumps(value)
+    for kind, name in ((Pairs, "object"), (list, "array"), (Number, "number"), (str, "string")):
+        if isinstance(value, kind):
+            return name
+    return json.dumps(value)
