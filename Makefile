@@ -33,7 +33,7 @@ demo: $(READY) ## load the built-in simulator for 10 seconds and print the repor
 	@$(BIN)/perfcore stress --duration 10s --concurrency 16
 
 test: $(READY) ## run all tests but those of real servers
-	@$(BIN)/python -m pytest -q -m 'not servers'
+	@$(BIN)/python -m pytest -q
 
 check: $(READY) ## ruff, format, mypy strict, cython with warnings as errors
 	@$(BIN)/ruff check .
@@ -49,8 +49,13 @@ docs: $(READY) ## write docs/options.md out of the list of options
 bench: $(READY) ## measure perfcore against bare libcurl and its peers; write docs/performance.md
 	@$(BIN)/python -m benchmarks
 
+.PHONY: peers
+peers: $(READY) ## install the load generators that `make bench` compares with, under .cache/peers
+	@$(BIN)/python -m benchmarks.peers install
+
 test-servers: $(READY) ## test against real inference servers, each in its own environment
-	@$(BIN)/python -m pytest -q -m servers
+	@echo "Testing against real servers; the first time they are installed under .cache/servers (1.2 GB, some minutes) ..."
+	@$(BIN)/python -m pytest -q -m servers tests/servers
 
 clean: ## remove .venv and everything built
 	@rm -rf .venv build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -157,7 +157,7 @@ def aiperf_command(folder: Path, url: str, job: Job, tokenizer: Path) -> list[st
             "--output-tokens-mean",
             str(job.tokens),
         ),
-        *("--ui", "none", "--output-artifact-dir", str(folder / "out")),
+        *("--use-server-token-count", "--ui", "none", "--output-artifact-dir", str(folder / "out")),
     ]
 
 
@@ -250,10 +250,9 @@ def run(name: str, peer: Peer, job: Job, tokenizer: Path) -> Ran:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Nothing is fetched, and nothing is left in the user's own folders."""
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(folder / "hf")}
+    """The user's, but for their home, where tools keep caches and settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PERFCORE_")}
-    return {**kept, **offline, "HOME": str(folder), "TOKENIZERS_PARALLELISM": "false"}
+    return {**kept, "HOME": str(folder), "TOKENIZERS_PARALLELISM": "false"}
 
 
 def events_of(truth: Path) -> int:

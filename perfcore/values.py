@@ -5,7 +5,9 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 DURATION = re.compile(r"(?:\d+(?:\.\d*)?(?:ms|s|m|h|d))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
@@ -19,6 +21,8 @@ def text(value: object) -> str:
     """Non-empty text."""
     if not isinstance(value, str) or not value:
         raise ValueError("wants text that is not empty")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("has bytes that are not UTF-8")
     return value
 
 
@@ -92,9 +96,9 @@ def texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str) and value.startswith('["'):
         value = parsed_json(value)
     items = (value,) if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) and item for item in items):
+    if not isinstance(items, (list, tuple)):
         raise ValueError("wants text, or a list of texts")
-    return tuple(items)
+    return tuple(text(item) for item in items)
 
 
 def headers(value: object) -> tuple[str, ...]:
@@ -111,12 +115,13 @@ def table(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         value = parsed_json(value) if value.lstrip().startswith("{") else (value,)
     if isinstance(value, Mapping):
-        return dict(value)
+        return cast(dict[str, Any], msgspec.to_builtins(dict(value), str_keys=True))
     if not isinstance(value, (list, tuple)):
         raise ValueError("wants a table of keys and values")
     body: dict[str, Any] = {}
     for assignment in value:
         assign(body, text(assignment))
+    text(json.dumps(body, ensure_ascii=False))
     return body
 
 

@@ -157,7 +157,9 @@ cdef inline const char* read_scalar(BodyFacts* facts, int where, const char* at,
     note_number(facts, where, strtod(digits, &stop))
     return at + length if stop == digits + length else NULL
 
-cdef inline const char* read_object(BodyFacts* facts, int where, const char* at, const char* end, int depth) noexcept nogil:
+cdef inline const char* read_object(
+    BodyFacts* facts, int where, const char* at, const char* end, int depth
+) noexcept nogil:
     """`at` is behind the opening brace; behind the closing one, or NULL."""
     cdef const char* key
     cdef size_t length
@@ -187,7 +189,9 @@ cdef inline const char* read_object(BodyFacts* facts, int where, const char* at,
             return NULL
         at += 1
 
-cdef inline const char* read_array(BodyFacts* facts, int where, const char* at, const char* end, int depth) noexcept nogil:
+cdef inline const char* read_array(
+    BodyFacts* facts, int where, const char* at, const char* end, int depth
+) noexcept nogil:
     """`at` is behind the opening bracket; behind the closing one, or NULL."""
     at = skip_space(at, end)
     if at < end and at[0] == 93:
@@ -202,7 +206,9 @@ cdef inline const char* read_array(BodyFacts* facts, int where, const char* at, 
             return NULL
         at += 1
 
-cdef inline const char* read_value(BodyFacts* facts, int where, const char* at, const char* end, int depth) noexcept nogil:
+cdef inline const char* read_value(
+    BodyFacts* facts, int where, const char* at, const char* end, int depth
+) noexcept nogil:
     """Behind the value and the white space after it, or NULL where it is not JSON."""
     cdef const char* start
     at = skip_space(at, end)
@@ -248,7 +254,8 @@ cdef inline int hex_value(char digit) noexcept nogil:
     return 0
 
 cdef inline int hex_unit(const char* digits) noexcept nogil:
-    return (hex_value(digits[0]) << 12) | (hex_value(digits[1]) << 8) | (hex_value(digits[2]) << 4) | hex_value(digits[3])
+    cdef int high = (hex_value(digits[0]) << 4) | hex_value(digits[1])
+    return (high << 8) | (hex_value(digits[2]) << 4) | hex_value(digits[3])
 
 cdef inline void put_code_point(Buffer* out, int point) noexcept nogil:
     cdef char* to = out.data + out.used

@@ -146,7 +146,7 @@ cdef inline int64_t hex_number(const char* data, const char* end) noexcept nogil
     return number if at > data else -1
 
 cdef inline int join_chunks(Conn* conn) noexcept nogil:
-    """Moves uploaded chunks together behind `body_at`: 1 when the last has come, 0 until then, -1 if they are malformed."""
+    """Joins uploaded chunks behind `body_at`: 1 when the last has come, 0 until then, -1 where they are malformed."""
     cdef Buffer* input = &conn.input
     cdef const char* line
     cdef const char* stop

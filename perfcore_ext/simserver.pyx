@@ -78,8 +78,8 @@ PHASES = {"aligned": PHASE_ALIGNED, "lockstep": PHASE_LOCKSTEP, "random": PHASE_
 FILLER = [
     word.encode()
     for word in (
-        " the quick brown fox jumps over a lazy dog while seven wizards quietly measure how long every single token takes"
-        " to travel from here to there"
+        " the quick brown fox jumps over a lazy dog while seven wizards quietly measure how long every single token"
+        " takes to travel from here to there"
     ).replace(" ", "\0 ").split("\0")[1:]
 ]
 WIDE_FILLER = [" héllo".encode(), " 世界".encode(), " привет".encode(), " 😀".encode()]
@@ -295,7 +295,7 @@ cdef set_prefixes(Dialect* dialect, str name, str event_object, str full_object,
 
 cdef set_chat(Dialect* dialect, list keep):
     close = b'"},"logprobs":null,"finish_reason":null}]}'
-    dialect.role = kept(keep, b'{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}')
+    dialect.role = kept(keep, b'{"index":0,"delta":{"role":"assistant","content":"' + close)
     dialect.content_open = kept(keep, b'{"index":0,"delta":{"content":"')
     dialect.content_close = kept(keep, close)
     dialect.reasoning_open = kept(keep, b'{"index":0,"delta":{"reasoning_content":"')

@@ -86,4 +86,6 @@ cdef extern from * nogil:
         return ready <= 0 ? ready : epoll_wait(epoll, events, most, 0);
     }
     """
-    int wait_ns "perfcore_wait_ns"(int epoll, epoll_event* events, int most, int64_t timeout_ns, int* no_pwait2) noexcept
+    int wait_ns "perfcore_wait_ns"(
+        int epoll, epoll_event* events, int most, int64_t timeout_ns, int* no_pwait2
+    ) noexcept

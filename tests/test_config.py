@@ -86,6 +86,8 @@ def test_times_are_seconds_or_carry_their_units(given: object, seconds: float) -
         ({"body": ("temperature",)}, ["--body", "key=json"]),
         ({"body": ("a=1", "a.b=1")}, ["--body", "'a.b'"]),
         ({"prompt": ("",)}, ["--prompt", "wants text"]),
+        ({"prompt": ("a\udcff",)}, ["--prompt", "not UTF-8"]),
+        ({"body": ('a="\\ud800"',)}, ["--body", "not UTF-8"]),
         ({"dataset": ""}, ["--dataset", "not empty"]),
         ({"max_event_bytes": "1KiB"}, ["--max-event-bytes '1KiB'", "at least 4,096"]),
         ({"rate": "1", "ramp": "1"}, ["ramp (--ramp)", "rate (--rate)"]),
@@ -116,6 +118,11 @@ def test_a_bad_file_is_named_with_its_key(tmp_path: Path, name: str, text: str, 
     with pytest.raises(UserError) as error:
         resolved(config=written(tmp_path, name, text))
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_dates_and_numeric_keys_of_a_file_become_what_json_can_say(tmp_path: Path) -> None:
+    config = written(tmp_path, "x.yaml", "body: {day: 2026-01-02, 1: {2: a}}")
+    assert resolved(config=config).options.body == {"day": "2026-01-02", "1": {"2": "a"}}
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

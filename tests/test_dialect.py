@@ -198,6 +198,17 @@ def test_a_bad_dialect_file_is_named_with_its_key(tmp_path: Path, old: str, new:
     assert all(word in str(error.value) for word in [path, *words]), str(error.value)
 
 
+def test_the_dialect_in_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "dialects.md").read_text(encoding="utf-8")
+    dialect = load_dialect(own(tmp_path, page.split("```toml\n")[1].split("```")[0]))
+    given = {"model": "m", "inputs": "Hi", "parameters": {"max_new_tokens": 4}, "stream": True}
+    assert sent(dialect, PROMPT, max_tokens=4) == given
+
+
+def test_an_answer_may_be_complete_when_its_transfer_is(tmp_path: Path) -> None:
+    assert load_dialect(own(tmp_path, OWN.replace('["finish"]', '["end"]'))).complete == ("end",)
+
+
 def test_a_dialect_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"nowhere\.toml: No such file"):
         load_dialect("nowhere.toml")

@@ -50,7 +50,7 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request: dict[str, Any]
     response: Response
     done: str = ""
-    complete: tuple[Literal["finish", "done"], ...] = ("finish", "done")
+    complete: tuple[Literal["finish", "done", "end"], ...] = ("finish", "done")
     models_path: str = "/v1/models"
     request_streaming: dict[str, Any] = {}
 
@@ -120,8 +120,8 @@ def check(dialect: Dialect) -> None:
     for name in ("path", "models_path"):
         if (path := getattr(dialect, name)) and not path.startswith("/"):
             raise ValueError(f"{name} is {path!r}; it has to start with /")
-    if not dialect.complete or (not dialect.done and "finish" not in dialect.complete):
-        raise ValueError("complete names nothing that can end an answer; give 'finish', or 'done' and the key done")
+    if not dialect.complete or (dialect.complete == ("done",) and not dialect.done):
+        raise ValueError("complete names nothing that can end an answer; give finish, end, or done and the key done")
 
 
 def strings(value: Any) -> Iterable[str]:
