@@ -169,10 +169,12 @@ def aiperf_read(folder: Path) -> Reported:
 
 def guidellm_command(folder: Path, url: str, job: Job, tokenizer: Path) -> list[str]:
     return [
-        *("guidellm", "benchmark", "run", "--target", url, "--model", "simulated", "--profile", "concurrent"),
-        *("--rate", str(job.concurrency), "--max-requests", str(job.requests), "--processor", str(tokenizer)),
-        *("--data", f"prompt_tokens=16,output_tokens={job.tokens}", "--output-dir", str(folder), "--outputs", "json"),
-        *("--disable-console-interactive",),
+        *("guidellm", "run", "--backend", f"kind=openai_http,target={url},model=simulated"),
+        *("--profile", f"kind=concurrent,streams={job.concurrency}"),
+        *("--constraint", f"kind=max_requests,count={job.requests}"),
+        *("--tokenizer", f"kind=hf_auto,model={tokenizer}"),
+        *("--data", f"kind=synthetic_text,prompt_tokens=16,output_tokens={job.tokens}"),
+        *("--output", f"kind=json,path={folder / 'benchmarks.json'}", "--disable-console-interactive"),
     ]
 
 

@@ -347,6 +347,7 @@ cdef class Loop:
         for slot in range(min(load_acquire(&self.state.slot_limit), <int64_t>PREPARED_SLOTS)):
             if self.client(slot) == NULL:
                 raise MemoryError
+        self.publish(NEVER)
 
     def run(self) -> None:
         """Work through the segment that the control block describes; returns when its last request has ended.
@@ -406,8 +407,13 @@ cdef class Loop:
                     | (SELECT_OUT if self.ready[i].events & EPOLLOUT else 0)
                     | (SELECT_ERR if self.ready[i].events & (EPOLLERR | EPOLLHUP) else 0))
             self.reading.drain += 1
+            # A socket that was ready for writing only may have bytes by the time libcurl tries: nothing announced them.
+            self.reading.outside = not self.ready[i].events & EPOLLIN
+            if not self.reading.outside:
+                self.reading.wake_ns = now
             self.reads += 1
             self.api.multi_socket_action(self.multi, self.ready[i].data.fd, mask, &running)
+        self.reading.outside = False
         self.collect(segment)
         if self.sockets.timer_ns <= now:
             self.kick(segment)

@@ -70,7 +70,9 @@ def test_a_run_goes_on_without_a_killed_worker(tmp_path: Path, simulator: Runnin
     assert requests["request_id"] == list(range(120))
     assert 1 <= len(lost) <= 4
     assert {requests["error_class"][at] for at in range(120) if at not in lost} == {"ok"}
-    assert any("worker" in reason["what"] for reason in finished.metrics["validity"]["reasons"])
+    assert any(
+        "died" in reason["what"] or "killed" in reason["what"] for reason in finished.metrics["validity"]["reasons"]
+    )
 
 
 def test_the_slots_of_a_killed_worker_go_to_the_others(tmp_path: Path, simulator: RunningSimulator) -> None:

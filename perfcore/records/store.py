@@ -88,9 +88,7 @@ def read_requests(source: Source, damage: Damage) -> tuple[Table, list[str]]:
     parts.append(columns.of_lost(source.lost, len(source.rows)))
     claimed = max((int(note.get("claimed") or 0) for note in source.notes), default=0)
     unsent = {number for note in source.notes for number in note.get("unsent") or ()}
-    forgotten = [
-        {"request_id": number} for number in columns.missing(parts, claimed).tolist() if number not in unsent
-    ]
+    forgotten = [{"request_id": number} for number in columns.missing(parts, claimed).tolist() if number not in unsent]
     parts.append(columns.of_lost(forgotten, len(source.rows)))
     table = columns.table(parts, [frame.text(raw) for raw in finish.raw])
     return table, [frame.error_text(raw) for raw in errors.raw]

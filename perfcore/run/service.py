@@ -78,26 +78,33 @@ def unreachable(url: str, code: int, message: str) -> UserError:
     return UserError(f"no answer from {redacted_url(url)}: {message.rstrip('.')}; {remedy}")
 
 
-def list_models(url: str, headers: Sequence[str], options: Sequence[Option]) -> list[str] | None:
-    """Names of the models that the service lists; None where it has no such list. Raises UserError if unreachable."""
+@dataclass(frozen=True)
+class Models:
+    """The models that a service lists. `names` is None where it has no list, and `heard` says what came instead."""
+
+    url: str
+    names: list[str] | None
+    heard: str
+
+
+def list_models(url: str, headers: Sequence[str], options: Sequence[Option]) -> Models:
+    """Ask for the list of models. Raises UserError where no answer comes or a key is missing."""
     answer = ask(url, headers, options)
     refuse_without_key(answer, url)
     try:
-        entries = msgspec.json.decode(answer.body)["data"]
-        return [str(entry["id"]) for entry in entries]
+        names = [str(entry["id"]) for entry in msgspec.json.decode(answer.body)["data"]]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return None
+        names = None
+    return Models(url, names, said(answer, url))
 
 
-def choose_model(given: str | None, listed: list[str] | None, url: str | None) -> str | None:
+def choose_model(given: str | None, models: Models | None) -> str | None:
     """The model to ask for: the given one, else the first that is listed. Raises UserError where there is none."""
-    if given is not None:
+    if given is not None or models is None:
         return given
-    if url is None:
-        return None
-    if not listed:
-        raise UserError(f"{redacted_url(url)} lists no model; name one with --model")
-    return listed[0]
+    if not models.names:
+        raise UserError(f"{models.heard}; that lists no model, so name one with --model")
+    return models.names[0]
 
 
 def refuse_without_key(answer: Answer, url: str) -> None:
@@ -106,13 +113,14 @@ def refuse_without_key(answer: Answer, url: str) -> None:
         raise UserError(f"{said(answer, url)}; give the key with --api-key-env or --header")
 
 
-def refuse_hopeless(answer: Answer, url: str, model: str | None, listed: list[str] | None) -> None:
+def refuse_hopeless(answer: Answer, url: str, model: str | None, models: Models | None) -> None:
     """Raise UserError for an answer that every request of the run would get as well. Failures that may pass do not."""
     refuse_without_key(answer, url)
     if "text/html" in answer.content_type:
         raise UserError(f"{said(answer, url)}; that is a web page, not JSON: check host, port and path of --url")
     if not 400 <= answer.status < 500 or answer.status in (408, 429):
         return
+    listed = models.names if models is not None else None
     if model is not None and listed and model not in listed:
         near = difflib.get_close_matches(model, listed, 1, cutoff=0.0)[0]
         raise UserError(f"{said(answer, url)}; it does not list the model {model!r}, the nearest one is {near!r}")

@@ -38,15 +38,14 @@ def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say:
     url = request_url(base, dialect)
     headers = request_headers(options, os.environ)
     curl = curl_options(url, options.timeout_s, f"perfcore/{versions()['perfcore']}")
-    models = models_url(base, dialect)
-    asked = models is not None and (options.check or options.model is None)
-    listed = list_models(models, headers, curl) if asked and models is not None else None
-    model = choose_model(options.model, listed, models)
+    list_url = models_url(base, dialect) if options.check or options.model is None else None
+    models = list_models(list_url, headers, curl) if list_url is not None else None
+    model = choose_model(options.model, models)
     if options.check:
         first = next(rows_of(options))
         encoded = body(
             dialect, first, model=model, max_tokens=options.max_tokens, stream=options.stream, extra=options.body
         )
-        refuse_hopeless(ask(url, headers, curl, one_token(encoded)), url, model, listed)
+        refuse_hopeless(ask(url, headers, curl, one_token(encoded)), url, model, models)
     say(f"Measuring {redacted_url(url)}" + (f", model {model}" if model else ""))
     return Target(url, model, headers, curl, options.url is None)
