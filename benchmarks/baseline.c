@@ -1,10 +1,13 @@
 /* The floor: libcurl driven from C, with nothing around it but epoll, a count and a time stamp.
 
-     cc -O2 -o baseline baseline.c -ldl && ./baseline LIBRARY URL STREAMS REQUESTS BODY
+     cc -O2 -o baseline baseline.c -ldl && ./baseline LIBRARY URL STREAMS REQUESTS BODY [STAMPS]
 
    keeps STREAMS requests in flight until REQUESTS have ended and prints one line of JSON. LIBRARY is the libcurl that
    pycurl brought, so that this and perfcore run the very same code, under the same options. The numbers of the options are
-   libcurl's stable ABI (curl/curl.h); no header of it is needed. */
+   libcurl's stable ABI (curl/curl.h); no header of it is needed.
+
+   STAMPS is a file that gets, for each event of the last request of each stream, three int64: the stream, the number of
+   the event, the time of the wake-up that brought it. Streams then number their requests (X-Request-Id: bare-NUMBER). */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +40,7 @@ enum {
 };
 
 typedef struct { int msg; void *easy; union { void *whatever; int result; } data; } Message;
-typedef struct { void *easy; int64_t bytes, lines, stamps[STAMPS]; } Stream;
+typedef struct { void *easy; int64_t bytes, lines, last_lines, reads[STAMPS], wakes[STAMPS]; } Stream;
 
 static struct {
     void *(*easy_init)(void), *(*multi_init)(void);
@@ -48,7 +51,7 @@ static struct {
 } curl;
 
 static int epoll;
-static int64_t timer_ns = INT64_MAX;
+static int64_t timer_ns = INT64_MAX, wake_ns;
 static uint8_t watched[DESCRIPTORS];
 
 static int64_t now_ns(void) {
@@ -62,7 +65,8 @@ static size_t on_body(const char *data, size_t size, size_t count, void *user) {
     const char *end = data + size * count, *at = data, *line;
     int64_t now = now_ns();
     while ((line = memchr(at, '\n', end - at)) != NULL) {
-        stream->stamps[stream->lines++ % STAMPS] = now;
+        stream->reads[stream->lines % STAMPS] = now;
+        stream->wakes[stream->lines++ % STAMPS] = wake_ns;
         at = line + 1;
     }
     stream->bytes += size * count;
@@ -180,6 +184,7 @@ static int64_t collect(void *multi, int64_t left) {
         ended.failed += result != 0 || status != 200;
         ended.events += stream->lines / 2;
         ended.bytes += stream->bytes;
+        stream->last_lines = stream->lines;
         stream->lines = stream->bytes = 0;
         if (left > 0) {
             left--;
@@ -197,6 +202,7 @@ static void run(void *multi, Stream **streams, int64_t count, int64_t requests) 
         curl.multi_add(multi, streams[i]->easy);
     while (ended.requests < requests) {
         int found = wait_ready(ready);
+        wake_ns = now_ns();
         for (int i = 0; i < found; i++) {
             int mask = (ready[i].events & EPOLLIN ? POLL_IN : 0) | (ready[i].events & EPOLLOUT ? POLL_OUT : 0)
                        | (ready[i].events & (EPOLLERR | EPOLLHUP) ? SELECT_ERR : 0);
@@ -210,30 +216,53 @@ static void run(void *multi, Stream **streams, int64_t count, int64_t requests) 
     }
 }
 
+static void *headers_of(int64_t number, int numbered) {
+    char line[64];
+    void *headers = curl.slist_append(curl.slist_append(NULL, "Content-Type: application/json"), "Expect:");
+    snprintf(line, sizeof line, "X-Request-Id: bare-%lld", (long long)number);
+    return numbered ? curl.slist_append(headers, line) : headers;
+}
+
+static int write_stamps(const char *path, Stream **streams, int64_t count) {
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return -1;
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t event = 0; event < streams[i]->last_lines / 2; event++) {
+            int64_t record[3] = { i, event, streams[i]->wakes[(2 * event + 1) % STAMPS] };
+            fwrite(record, sizeof record, 1, file);
+        }
+    }
+    return fclose(file);
+}
+
 static double seconds(struct timeval before, struct timeval after) {
     return (after.tv_sec - before.tv_sec) + (after.tv_usec - before.tv_usec) / 1e6;
 }
 
 int main(int argc, char **argv) {
     struct rusage before, after;
-    if (argc != 6) {
-        fprintf(stderr, "usage: %s LIBRARY URL STREAMS REQUESTS BODY\n", argv[0]);
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: %s LIBRARY URL STREAMS REQUESTS BODY [STAMPS]\n", argv[0]);
         return 2;
     }
     int64_t requests = atoll(argv[4]), count = atoll(argv[3]) < requests ? atoll(argv[3]) : requests;
     load(argv[1]);
     prctl(PR_SET_TIMERSLACK, 1);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    void *headers = curl.slist_append(curl.slist_append(NULL, "Content-Type: application/json"), "Expect:");
     void *multi = make_multi(count);
     Stream **streams = calloc(count, sizeof(Stream *));
     for (int64_t i = 0; i < count; i++)
-        streams[i] = make_stream(argv[2], argv[5], headers);
+        streams[i] = make_stream(argv[2], argv[5], headers_of(i, argc == 7));
     getrusage(RUSAGE_SELF, &before);
     int64_t began_ns = now_ns();
     run(multi, streams, count, requests);
     double wall_s = (now_ns() - began_ns) / 1e9;
     getrusage(RUSAGE_SELF, &after);
+    if (argc == 7 && write_stamps(argv[6], streams, count) != 0) {
+        perror("baseline: cannot write the stamps");
+        return 2;
+    }
     printf("{\"requests\": %lld, \"failed\": %lld, \"events\": %lld, \"bytes\": %lld, \"user_s\": %.6f, \"system_s\": %.6f, "
            "\"wall_s\": %.6f}\n", (long long)ended.requests, (long long)ended.failed, (long long)ended.events,
            (long long)ended.bytes, seconds(before.ru_utime, after.ru_utime), seconds(before.ru_stime, after.ru_stime),

@@ -32,9 +32,11 @@ def library() -> Path:
     return found
 
 
-def run(url: str, streams: int, requests: int, body: str) -> dict[str, Any]:
-    """Send the requests; returns requests, failed, events, bytes, user_s, system_s, wall_s."""
-    measured: dict[str, Any] = json.loads(
-        output(start([str(program()), str(library()), url, str(streams), str(requests), body]))
-    )
+def run(url: str, streams: int, requests: int, body: str, stamps: Path | None = None) -> dict[str, Any]:
+    """Send the requests; returns requests, failed, events, bytes, user_s, system_s, wall_s.
+
+    Into `stamps` go the events of each stream's last request: int64 stream, number of the event, ns of its wake-up.
+    """
+    command = [program(), library(), url, streams, requests, body, *([stamps] if stamps else [])]
+    measured: dict[str, Any] = json.loads(output(start([str(word) for word in command])))
     return measured

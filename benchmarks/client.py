@@ -85,7 +85,7 @@ def make_loop(url: str, body: str, control: mmap.mmap, memory: mmap.mmap) -> Loo
         worker=0,
         ring=memory,
         book=book(body),
-        url=url.encode(),
+        urls=[url],
         headers=["Content-Type: application/json", "Expect:"],
         options=curl_options(url, 600, "perfcore"),
         id_header=b"X-Request-Id: benchmark-",

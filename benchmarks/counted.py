@@ -21,6 +21,7 @@ from benchmarks.process import python, start
 
 PR_SET_CHILD_SUBREAPER = 36
 SPARE_S = 30.0
+SAID = "said.txt"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def run(
         env=dict(os.environ if environment is None else environment),
     )
     said, _ = process.communicate(timeout=limit_s + SPARE_S)
-    (folder / "said.txt").write_text(said)
+    (folder / SAID).write_text(said)
     return Counted(**json.loads(counts.read_text()), said=said)
 
 

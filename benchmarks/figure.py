@@ -10,7 +10,8 @@ class Figure:
     """`value` in `unit`, with `gate` the most (or, where `least`, the least) that it should be, if there is a gate.
 
     `key` names it in the reasons that the page gives for a gate that is missed. `ratio` says that it compares two
-    things measured in one run; other figures hold for one machine. `note` is what else a reader should know.
+    things measured in one run; other figures hold for one machine. `note` is what else a reader should know,
+    `floor` what bare libcurl took for the same in the same run.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Figure:
     least: bool = False
     ratio: bool = False
     note: str = ""
+    floor: float | None = None
 
     @property
     def met(self) -> bool | None:

@@ -112,6 +112,7 @@ def figures(load: Load, bare: list[dict[str, Any]], ours: list[dict[str, Any]]) 
             our_us,
             "µs",
             gate=load.cost_gate_us,
+            floor=bare_us,
             note=f"bare libcurl {bare_us:.2f}; {rate:,.0f} {unit}s/s; {kernel:.0%} in the kernel",
         ),
     ]

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import counted, observed
+from benchmarks import baseline, counted, observed
 from benchmarks.figure import Figure, text
+from benchmarks.loop import PATH, body
 from benchmarks.process import ROOT, python, simulating
 from perfcore.run.simulator import TRUTH_KINDS, read_truth
 
@@ -106,6 +107,17 @@ class NoResultError(Exception):
 # ---- the tools
 
 
+def bare_command(folder: Path, url: str, job: Job, tokenizer: Path) -> list[str]:
+    words = (baseline.program(), baseline.library(), url + PATH, job.concurrency, job.requests, body(job.tokens, True))
+    return [str(word) for word in words]
+
+
+def bare_read(folder: Path) -> Reported:
+    if json.loads((folder / counted.SAID).read_text())["failed"]:
+        raise ValueError("requests failed")
+    return Reported(None, None, None)
+
+
 def perfcore_command(folder: Path, url: str, job: Job, tokenizer: Path) -> list[str]:
     flags = observed.arguments(
         url=url,
@@ -184,6 +196,10 @@ def guidellm_read(folder: Path) -> Reported:
     return Reported(ttft["mean"], ttft["percentiles"]["p99"], found["output_tokens_per_second"]["successful"]["mean"])
 
 
+OWN = {
+    "bare libcurl in C": Peer((), bare_command, bare_read),
+    "perfcore": Peer((), perfcore_command, perfcore_read),
+}
 PEERS = {
     "evalscope": Peer(("evalscope[perf]==1.14.1",), evalscope_command, evalscope_read),
     "aiperf": Peer(("aiperf==0.13.0",), aiperf_command, aiperf_read),
@@ -204,9 +220,8 @@ def newest(folder: Path, name: str) -> Path:
 
 
 def compare(job: Job = Job(), idle: Job = IDLE) -> list[Compared]:
-    """perfcore first, then each peer."""
-    own = Peer((), perfcore_command, perfcore_read)
-    return [compared(name, peer, job, idle) for name, peer in {"perfcore": own, **PEERS}.items()]
+    """Our own, then each peer."""
+    return [compared(name, peer, job, idle) for name, peer in {**OWN, **PEERS}.items()]
 
 
 def compared(name: str, peer: Peer, job: Job, idle: Job) -> Compared:
@@ -279,8 +294,8 @@ def true_values(path: Path) -> tuple[float, float]:
 
 def measure(found: list[Compared]) -> list[Figure]:
     """How many times our processor time each peer took, for a whole run and for each event more."""
-    ours = found[0]
-    peers = [peer for peer in found[1:] if not peer.why]
+    bare, ours = found[: len(OWN)]
+    peers = [peer for peer in found[len(OWN) :] if not peer.why]
     return [
         Figure(
             key,
@@ -290,7 +305,8 @@ def measure(found: list[Compared]) -> list[Figure]:
             gate=CHEAPER_GATE,
             least=True,
             ratio=True,
-            note=f"{cost(peer):,.1f} µs against {cost(ours):,.1f}",
+            note=f"{cost(peer):,.1f} µs against {cost(ours):,.1f}; bare libcurl {cost(bare):,.1f}",
+            floor=cost(peer) / cost(bare),
         )
         for key, what, cost in (
             ("peer-further", "CPU for each event more", attrgetter("further_us")),

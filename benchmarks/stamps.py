@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from benchmarks import observed
+from benchmarks import baseline, observed
 from benchmarks.figure import Figure, rows, text
+from benchmarks.loop import PATH, body
 from benchmarks.process import output, python, simulating, start
 from perfcore.run.simulator import TRUTH_KINDS, read_truth
 
@@ -53,10 +54,11 @@ SMOKE = (Streams("stamps-50k", "random phase", 8, 10, "random", itl_ms=2.0, ttft
 
 @dataclass(frozen=True)
 class Errors:
-    """Stamp minus true send time, in µs; the mean error of first tokens; the simulator's own mean TTFT in ms."""
+    """Stamp minus true send time, in µs, and that of bare libcurl; mean error of first tokens; mean TTFTs in ms."""
 
     stamp_us: Column
     read_us: Column
+    bare_us: Column
     first_token_us: float
     ttft_ms: float
     server_ttft_ms: float
@@ -72,6 +74,9 @@ def errors(streams: Streams) -> Errors:
     settings: dict[str, Any] = {"ttft_base_ms": 100.0, "itl_ms": streams.itl_ms, "phase": streams.phase}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        with simulating(folder / "bare-truth.bin", **settings) as simulator:
+            asked = body(streams.tokens, True)
+            baseline.run(simulator.url + PATH, streams.streams, streams.streams, asked, folder / "bare.bin")
         with simulating(folder / "truth.bin", **settings) as simulator:
             stress(
                 folder / "run",
@@ -80,7 +85,15 @@ def errors(streams: Streams) -> Errors:
                 requests=streams.streams,
                 max_tokens=streams.tokens,
             )
-        return compare(folder / "run", read_truth(folder / "truth.bin"))
+        bare_us = bare_errors_us(folder / "bare.bin", read_truth(folder / "bare-truth.bin"))
+        return compare(folder / "run", read_truth(folder / "truth.bin"), bare_us)
+
+
+def bare_errors_us(stamps: Path, truth: Column) -> Column:
+    """Error of each stamp of bare libcurl's: what the kernel and the machine allow."""
+    stream, number, wake_ns = np.fromfile(stamps, np.int64).reshape(-1, 3).T
+    found: Column = (wake_ns - sent_ns(stream << EVENTS_BITS | number, truth)) / 1e3
+    return found
 
 
 def stress(folder: Path, **flags: object) -> None:
@@ -89,18 +102,23 @@ def stress(folder: Path, **flags: object) -> None:
     output(start(python("perfcore", "stress", *observed.arguments(**common, **flags, out=folder))))
 
 
-def compare(run: Path, truth: Column) -> Errors:
-    """Join the events of a run with the log; raises RuntimeError where an event is in one of them alone."""
+def compare(run: Path, truth: Column, bare_us: Column) -> Errors:
+    """Errors of a run against the log."""
     events = read(run / "events.parquet", "request_id", "t_ns", "read_delay_ns")
     requests = read(run / "requests.parquet", "request_id", "sent_ns", "first_token_ns")
+    stamp_us = (events["t_ns"] - sent_ns(keys(events["request_id"]), truth)) / 1e3
+    return Errors(stamp_us, stamp_us + events["read_delay_ns"] / 1e3, bare_us, *ttft(requests, truth))
+
+
+def sent_ns(received: Column, truth: Column) -> Column:
+    """When the events of these keys were sent; raises RuntimeError where an event was sent or received alone."""
     sent = truth[truth["event"] >= 0]
-    ours, theirs = keys(events["request_id"]), sent["client_request"] << EVENTS_BITS | sent["event"]
-    order = np.argsort(theirs)
-    if len(ours) != len(theirs) or (np.sort(ours) != theirs[order]).any():
-        raise RuntimeError(f"{len(ours)} events were received and {len(theirs)} were sent, or they are not the same")
-    true_ns = sent["time_ns"][order][np.searchsorted(theirs[order], ours)]
-    stamp_us = (events["t_ns"] - true_ns) / 1e3
-    return Errors(stamp_us, stamp_us + events["read_delay_ns"] / 1e3, *ttft(requests, truth))
+    known = sent["client_request"] << EVENTS_BITS | sent["event"]
+    order = np.argsort(known)
+    if len(received) != len(known) or (np.sort(received) != known[order]).any():
+        raise RuntimeError(f"{len(received)} events came and {len(known)} were sent, or they are not the same ones")
+    found: Column = sent["time_ns"][order][np.searchsorted(known[order], received)]
+    return found
 
 
 def read(path: Path, *columns: str) -> dict[str, Column]:
@@ -139,13 +157,17 @@ def figures(streams: Streams, found: Errors) -> list[Figure]:
     """Median and 99th percentile of the error, and for some streams that of the mean TTFT."""
     p50, p90, p99 = np.percentile(found.stamp_us, (50, 90, 99))
     early = (found.stamp_us < 0).mean()
-    note = (
-        f"p90 {p90:.0f}, max {found.stamp_us.max():,.0f}; {early:.2%} before the send; {len(found.stamp_us):,} events"
+    read, bare = (np.percentile(times, (50, 99)) for times in (found.read_us, found.bare_us))
+    p50_note = f"bare libcurl {bare[0]:,.0f}; at the read {read[0]:,.0f}; {early:.2%} before the send"
+    p99_note = (
+        f"bare libcurl {bare[1]:,.0f}; at the read {read[1]:,.0f}; p90 {p90:,.0f}, max {found.stamp_us.max():,.0f}"
     )
-    read = "at the read: p50 {:.0f}, p99 {:.0f}".format(*np.percentile(found.read_us, (50, 99)))
+    what, gates = streams.what, (streams.p50_us, streams.p99_us)
     table = [
-        Figure(f"{streams.key}-p50", f"stamp error, p50: {streams.what}", p50, "µs", gate=streams.p50_us, note=note),
-        Figure(f"{streams.key}-p99", f"stamp error, p99: {streams.what}", p99, "µs", gate=streams.p99_us, note=read),
+        Figure(f"{streams.key}-{name}", f"stamp error, {name}: {what}", value, "µs", gate, note=note, floor=floor)
+        for name, value, gate, note, floor in zip(
+            ("p50", "p99"), (p50, p99), gates, (p50_note, p99_note), bare.tolist(), strict=True
+        )
     ]
     if streams.ttft:
         table.append(

@@ -216,6 +216,7 @@ def of_requests(load: Load, bare: list[dict[str, Any]], ours: list[Run], idle: R
             median([run.load_s / run.requests * 1e6 for run in ours]),
             "µs",
             gate=load.cost_gate_us,
+            floor=median([cost_s(other) / other["requests"] * 1e6 for other in bare]),
             note=in_worker(ours),
         ),
         Figure(

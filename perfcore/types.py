@@ -21,6 +21,8 @@ class Requests:
     repeat: NDArray[np.int64]  # how often the data set had been used up before
     worker: NDArray[np.int32]
     attempt: NDArray[np.int32]  # from 0
+    turn: NDArray[np.int32]  # of a conversation, from 0
+    target: NDArray[np.int16]  # which of several URLs, from 0
     due_ns: NDArray[np.int64]  # when it should have been sent
     sent_ns: NDArray[np.int64]  # when it was handed to libcurl
     uploaded_ns: NDArray[np.int64]  # last body byte written

@@ -91,5 +91,11 @@ cdef struct CurlApi:
     int (*multi_socket_action)(void* multi, int fd, int mask, int* running) noexcept nogil
     CurlMessage* (*multi_info_read)(void* multi, int* left) noexcept nogil
 
+# A linked list of strings as libcurl takes it, for as long as this object lives.
+cdef class StringList:
+    cdef HeaderList* first            # NULL if the list is empty
+    cdef list lines
+
 cdef const CurlApi* curl_api() except NULL
 cdef int set_option(const CurlApi* api, void* easy, int option, object value) except -1
+cdef int set_multi_option(const CurlApi* api, void* multi, int option, long value) except -1

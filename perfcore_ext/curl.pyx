@@ -9,6 +9,8 @@ import importlib.util
 
 import pycurl
 
+from libc.stdlib cimport calloc, free
+
 cdef extern from "<dlfcn.h>" nogil:
     void* dlopen(const char* path, int flags)
     void* dlsym(void* library, const char* symbol)
@@ -84,11 +86,31 @@ cdef const CurlApi* curl_api() except NULL:
     return &_api
 
 
+cdef class StringList:
+    """A linked list of `lines` (str or bytes); libcurl reads it where it lies."""
+
+    def __cinit__(self, lines):
+        self.lines = [line if isinstance(line, bytes) else line.encode() for line in lines]
+        if not self.lines:
+            return
+        self.first = <HeaderList*>calloc(len(self.lines), sizeof(HeaderList))
+        if self.first == NULL:
+            raise MemoryError
+        for at, line in enumerate(self.lines):
+            self.first[at].data = <char*><const char*>line
+            self.first[at].next = &self.first[at + 1] if at + 1 < len(self.lines) else NULL
+
+    def __dealloc__(self):
+        free(self.first)
+
+
 cdef int set_option(const CurlApi* api, void* easy, int option, object value) except -1:
-    """Set one option given as (pycurl constant, int | bytes | str). libcurl copies strings."""
+    """Set one option given as (pycurl constant, int | bytes | str | StringList). libcurl copies strings, not lists."""
     cdef int code
     cdef bytes text
-    if isinstance(value, (bytes, str)):
+    if isinstance(value, StringList):
+        code = api.easy_setopt(easy, option, (<StringList>value).first)
+    elif isinstance(value, (bytes, str)):
         if not TYPE_STRING <= option < TYPE_FUNCTION:
             raise CurlError(f"libcurl option {option} does not take a string")
         text = value if isinstance(value, bytes) else value.encode()
@@ -101,6 +123,13 @@ cdef int set_option(const CurlApi* api, void* easy, int option, object value) ex
         raise CurlError(f"libcurl option {option} does not take a number")
     if code != E_OK:
         raise CurlError(f"libcurl refuses option {option} = {value!r}: {api.easy_strerror(code).decode()}")
+    return 0
+
+
+cdef int set_multi_option(const CurlApi* api, void* multi, int option, long value) except -1:
+    """Set one option of a multi handle, given as (pycurl constant M_..., int)."""
+    if api.multi_setopt(multi, option, value) != 0:
+        raise CurlError(f"libcurl refuses the multi option {option} = {value}")
     return 0
 
 

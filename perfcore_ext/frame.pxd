@@ -7,10 +7,11 @@ Order after the header (n = `events`), without padding between the parts:
     uint32 read_seq[n]        number of the read that completed the event; equal numbers shared a read
     uint32 chars[n]           code points of generated text the event carried
     uint16 kinds[n]           bits of EventKind
-    byte ranges               content, reasoning, tool, finish, error (lengths in the header), zero-padded to 8
+    byte ranges               content, reasoning, tool, finish, error, raw (lengths in the header), zero-padded to 8
 
 `content`, `reasoning`, `tool` and `finish` are concatenated JSON string bodies, still escaped, without quotes.
 `error` is raw: the error's JSON value, or the first bytes of a body that could not be used.
+`raw` is empty unless the run keeps events: then it is the JSON of each, a line an event.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -93,6 +94,8 @@ cdef packed struct FrameHeader:
     uint32_t tool_length
     uint32_t finish_length
     uint32_t error_length
+    uint32_t raw_length
+    uint32_t turn                     # of a conversation, from 0
     uint16_t worker
     uint16_t attempt                  # from 0
     uint16_t http_status              # 0 if no response came
@@ -103,4 +106,5 @@ cdef packed struct FrameHeader:
     uint8_t saw_done                  # the dialect's end marker came
     uint8_t after_stop                # ended after sending had stopped
     uint8_t streamed                  # the response was read as a stream of events
-    uint8_t reserved[2]
+    uint8_t target                    # which of several URLs
+    uint8_t reserved

@@ -27,10 +27,10 @@ HEADER_FIELDS = [
     ("retry_after_ns", "<i8"), ("dns_ns", "<i8"), ("tcp_ns", "<i8"), ("tls_ns", "<i8"),
     ("events", "<u4"), ("token_events", "<u4"), ("bad_json", "<u4"),
     ("content_length", "<u4"), ("reasoning_length", "<u4"), ("tool_length", "<u4"),
-    ("finish_length", "<u4"), ("error_length", "<u4"),
+    ("finish_length", "<u4"), ("error_length", "<u4"), ("raw_length", "<u4"), ("turn", "<u4"),
     ("worker", "<u2"), ("attempt", "<u2"), ("http_status", "<u2"), ("curl_code", "<u2"),
     ("error_class", "u1"), ("phase", "u1"), ("new_connection", "u1"), ("saw_done", "u1"),
-    ("after_stop", "u1"), ("streamed", "u1"), ("reserved", "V2"),
+    ("after_stop", "u1"), ("streamed", "u1"), ("target", "u1"), ("reserved", "u1"),
 ]
 
 # Per-event arrays in the order in which they follow the header.
@@ -39,7 +39,7 @@ EVENT_FIELDS = [
 ]
 
 # Byte ranges in the order in which they follow the arrays; each one's length is the header field NAME_length.
-RANGES = ("content", "reasoning", "tool", "finish", "error")
+RANGES = ("content", "reasoning", "tool", "finish", "error", "raw")
 
 EVENT_KINDS = {
     "role": KIND_ROLE, "content": KIND_CONTENT, "reasoning": KIND_REASONING, "tool": KIND_TOOL,
@@ -68,7 +68,7 @@ cdef bint is_frame(const FrameHeader* header) noexcept nogil:
     """Also what depends on it is in order: the ranges lie inside the frame, the numbers of class and phase have names."""
     cdef uint64_t size = sizeof(FrameHeader) + <uint64_t>header.events * EVENT_BYTES
     size += <uint64_t>header.content_length + header.reasoning_length + header.tool_length
-    size += <uint64_t>header.finish_length + header.error_length
+    size += <uint64_t>header.finish_length + header.error_length + header.raw_length
     size = (size + 7) & ~<uint64_t>7
     return (
         header.magic == FRAME_MAGIC and header.length == size

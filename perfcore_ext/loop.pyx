@@ -15,12 +15,14 @@ so the sum in flight never exceeds it.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
-from libc.errno cimport EINTR, ENOENT, ENOMEM, ENOSYS, errno
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.errno cimport ENOENT, ENOMEM
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
 from perfcore_ext.atomics cimport fetch_add, load_acquire, load_relaxed, store_relaxed, store_release
+from perfcore_ext.book cimport Book
 from perfcore_ext.clock cimport now_ns
 from perfcore_ext.control cimport (
     CONTROL_MAGIC, ControlHeader, Segment, Slot, WorkerState, slot_table, worker_state,
@@ -28,112 +30,57 @@ from perfcore_ext.control cimport (
 from perfcore_ext.curl cimport (
     E_OK, INFO_PRIVATE, MOPT_MAXCONNECTS, MOPT_SOCKETDATA, MOPT_SOCKETFUNCTION, MOPT_TIMERDATA, MOPT_TIMERFUNCTION,
     MSG_DONE, OPT_ERRORBUFFER, OPT_HEADERDATA, OPT_HEADERFUNCTION, OPT_HTTPHEADER, OPT_NOSIGNAL, OPT_POST,
-    OPT_POSTFIELDS, OPT_POSTFIELDSIZE_LARGE, OPT_PRIVATE, OPT_URL, OPT_WRITEDATA, OPT_WRITEFUNCTION, POLL_IN, POLL_OUT,
-    POLL_REMOVE, SELECT_ERR, SELECT_IN, SELECT_OUT, SOCKET_TIMEOUT, CurlApi, CurlMessage, HeaderList, curl_api,
-    set_option,
+    OPT_POSTFIELDS, OPT_POSTFIELDSIZE_LARGE, OPT_PRIVATE, OPT_URL, OPT_WRITEDATA, OPT_WRITEFUNCTION, SOCKET_TIMEOUT,
+    CurlApi, CurlMessage, HeaderList, StringList, curl_api, set_multi_option, set_option,
 )
-from perfcore_ext.frame cimport CLASS_CONNECT_TIMEOUT, CLASS_DNS, CLASS_OK, CLASS_REFUSED, CLASS_RESET, CLASS_TLS
-from perfcore_ext.paths cimport PathSet
+from perfcore_ext.frame cimport (
+    CLASS_CANCELLED, CLASS_CONNECT_TIMEOUT, CLASS_DNS, CLASS_FIRST_BYTE_TIMEOUT, CLASS_HTTP_STATUS, CLASS_IDLE_TIMEOUT,
+    CLASS_OK, CLASS_RATE_LIMITED, CLASS_REFUSED, CLASS_RESET, CLASS_TLS, ErrorClass, FrameHeader,
+)
+from perfcore_ext.poller cimport (
+    NEVER, Poller, is_readable, on_socket, on_timer, poller_close, poller_open, poller_wait, ready_socket,
+)
+from perfcore_ext.reading cimport Answers
 from perfcore_ext.ring cimport RingWriter, writer_attach, writer_flush, writer_free
-from perfcore_ext.sse cimport FRAMING_JSON, FRAMING_NDJSON, FRAMING_SSE, Framing
 from perfcore_ext.transfer cimport (
-    COMPLETE_BY_DONE, COMPLETE_BY_END, COMPLETE_BY_FINISH, FIELD_CACHED_TOKENS, FIELD_CONTENT, FIELD_ERROR,
-    FIELD_FINISH, FIELD_INPUT_TOKENS, FIELD_OUTPUT_TOKENS, FIELD_REASONING, FIELD_REASONING_TOKENS, FIELD_ROLE,
-    FIELD_TOOL, PathField, Reading, Transfer, on_body, on_header, transfer_begin, transfer_finish, transfer_free,
-    transfer_init,
+    CURL_ERROR_SIZE, Reading, Transfer, on_body, on_header, transfer_begin, transfer_finish, transfer_free, transfer_init,
 )
-
-cdef extern from "<sys/epoll.h>" nogil:
-    ctypedef union epoll_data_t:
-        int fd
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
-    int epoll_create1(int flags)
-    int epoll_ctl(int epoll, int operation, int fd, epoll_event* event)
-    int epoll_wait(int epoll, epoll_event* events, int room, int timeout_ms)
-    int EPOLL_CLOEXEC, EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
-
-cdef extern from "<sys/timerfd.h>" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    struct itimerspec:
-        timespec it_interval
-        timespec it_value
-    int timerfd_create(int clock, int flags)
-    int timerfd_settime(int fd, int flags, const itimerspec* when, itimerspec* before)
-    int TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME
 
 cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, unsigned long value)
     int PR_SET_TIMERSLACK
 
-cdef extern from "<unistd.h>" nogil:
-    int close(int fd)
-
 cdef extern from * nogil:
     """
     #include <stdint.h>
-    #include <sys/syscall.h>
     #include <time.h>
-    #include <unistd.h>
-    #ifndef SYS_epoll_pwait2
-    #define SYS_epoll_pwait2 441          /* the same on every architecture */
-    #endif
-    static int perfcore_epoll_pwait2(int epoll, struct epoll_event *events, int room, int64_t timeout_ns) {
-        struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
-        return (int)syscall(SYS_epoll_pwait2, epoll, events, room, &timeout, NULL, 0);
-    }
     static int64_t perfcore_cpu_ns(void) {
         struct timespec used;
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
         return (int64_t)used.tv_sec * 1000000000LL + used.tv_nsec;
     }
     """
-    int epoll_pwait2 "perfcore_epoll_pwait2"(int epoll, epoll_event* events, int room, int64_t timeout_ns)
     int64_t cpu_ns "perfcore_cpu_ns"()
-    int CLOCK_MONOTONIC
+
+cdef int64_t LONGEST_RETRY_NS = 10000000000
 
 cdef enum:
-    EVENTS_ROOM = 4096                # sockets that one wake-up can bring
+    ROUND_ROBIN
+    LEAST_IN_FLIGHT
+    STICKY
+
+cdef enum:
     LONGEST_WAIT_NS = 50000000        # how late a command of the master may be seen
     RING_RETRY_NS = 1000000
     FIRST_PAUSE_NS = 1000000          # after a request that reached no server; doubles up to the longest
     LONGEST_PAUSE_NS = 1000000000
     CPU_CLOCK_NS = 50000000           # between two looks at the processor time used
+    SCAN_NS = 20000000                # between two looks for transfers that have been silent for too long
+    FIRST_RETRY_NS = 100000000        # mean pause before the second attempt; doubles up to the longest
     PREPARED_SLOTS = 4096
     NAME_ROOM = 160                   # of the request id header
 
-cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
-
-_FIELDS = {
-    "role": FIELD_ROLE, "content": FIELD_CONTENT, "reasoning": FIELD_REASONING, "tool_calls": FIELD_TOOL,
-    "finish": FIELD_FINISH, "prompt_tokens": FIELD_INPUT_TOKENS, "output_tokens": FIELD_OUTPUT_TOKENS,
-    "reasoning_tokens": FIELD_REASONING_TOKENS, "cached_tokens": FIELD_CACHED_TOKENS, "error": FIELD_ERROR,
-}
-_FRAMINGS = {"sse": FRAMING_SSE, "ndjson": FRAMING_NDJSON, "json": FRAMING_JSON}
-_COMPLETE = {"finish": COMPLETE_BY_FINISH, "done": COMPLETE_BY_DONE, "end": COMPLETE_BY_END}
-
-
-# The book's header: see perfcore/run/book.py, which writes it.
-cdef packed struct BookHeader:
-    char magic[8]
-    uint64_t count
-    uint64_t index_offset
-    uint64_t bytes
-
-cdef struct BookEntry:
-    uint64_t offset
-    uint64_t length
-
-# What libcurl's socket and timer callbacks write down.
-cdef struct Sockets:
-    int epoll
-    uint32_t* watched                 # by descriptor: the events it is registered for
-    int room
-    int64_t timer_ns                  # when libcurl wants to be called; NEVER if it does not
-    int failure                       # errno
+_BALANCES = {"round_robin": ROUND_ROBIN, "least_in_flight": LEAST_IN_FLIGHT, "sticky": STICKY}
 
 # What a slot has beside its transfer: the handle's own first header line, which carries the request's id.
 cdef struct Client:
@@ -142,41 +89,44 @@ cdef struct Client:
     char id_text[NAME_ROOM]
     size_t id_prefix
     int64_t free_ns                   # since when the slot has been free
+    int64_t sequence                  # of the request in hand
+    int attempt                       # of that request, from 0
+    int64_t retry_ns                  # when its next attempt is due
+    int target                        # URL that the handle is set to
 
 
 cdef class Loop:
     """The load loop over one worker's share of the memory that the master set up.
 
     control, ring: writable buffers; book, due_offsets_ns (int64, open loop only): read-only ones.
-    url, headers ("Name: value"), options (pycurl constant, int | bytes): sent and set for every request.
+    urls: where requests go, in turn ("round_robin"), to that with the fewest in flight ("least_in_flight"), or by
+    row ("sticky"), as `balance` says.
+    headers ("Name: value"), options (pycurl constant, int | str | list of str): sent and set for every request.
+    multi_options (pycurl constant M_..., int): of the connections together.
     id_header: "Name: prefix" of a header that gets the request's number appended, or empty.
-    stream_paths, full_paths: (field, path) in the order in which they are tried; a dialect's [response].
-    complete: what completes a streamed answer, any of "finish", "done", "end".
+    stream_paths, full_paths, framing, done, complete, stream, cumulative, keep_events, event_limit: see reading.Answers.
+    first_byte_timeout_ns, idle_timeout_ns: 0 for none. retries: further attempts after a failure that may pass.
     Raises ValueError where a buffer is not what it should be, CurlError where libcurl refuses an option.
     """
 
-    cdef Py_buffer control_view, ring_view, book_view, due_view
+    cdef Py_buffer control_view, ring_view, due_view
     cdef int views
     cdef const CurlApi* api
     cdef void* multi
     cdef void* template
-    cdef int timer_fd
-    cdef bint has_pwait2
-    cdef epoll_event* ready
-    cdef Sockets sockets
+    cdef Poller poller
     cdef ControlHeader* control
     cdef WorkerState* state
     cdef Slot* slots
     cdef int worker
     cdef RingWriter ring
-    cdef const char* book
-    cdef const BookEntry* entries
-    cdef int64_t rows
+    cdef Book book
     cdef const int64_t* due_offsets
     cdef int64_t due_count
-    cdef Reading reading
-    cdef HeaderList* headers
-    cdef object kept                  # Python objects whose memory libcurl and the reading point to
+    cdef Answers answers
+    cdef Reading* reading
+    cdef StringList headers
+    cdef object kept                  # Python objects whose memory libcurl points to
     cdef const char* id_name
     cdef size_t id_length
     cdef Client** clients
@@ -188,6 +138,18 @@ cdef class Loop:
     cdef int64_t peak_in_flight
     cdef int64_t held                 # open loop: number of the request claimed ahead, -1 if none
     cdef int held_slot
+    cdef int* waiting                 # slots whose request waits for its next attempt, in no order
+    cdef int64_t waiting_count
+    cdef int64_t next_retry_ns
+    cdef int retries
+    cdef uint64_t random
+    cdef int64_t first_byte_timeout_ns
+    cdef int64_t idle_timeout_ns
+    cdef int64_t next_scan_ns
+    cdef const char** targets
+    cdef int64_t* target_in_flight
+    cdef int target_count
+    cdef int balance
     cdef bint exhausted
     cdef int64_t pause_ns
     cdef int64_t paused_until_ns
@@ -200,26 +162,34 @@ cdef class Loop:
     cdef int64_t busy_ns
     cdef int64_t cpu_clock_ns
 
-    def __cinit__(self, *, control, int worker, ring, book, due_offsets_ns=None, bytes url, headers=(), options=(),
-                  bytes id_header=b"", stream_paths, full_paths, framing="sse", bytes done=b"", complete=("finish",),
-                  bint stream=True, size_t event_limit=64 << 20, bint use_timerfd=False):
-        self.sockets.epoll = self.timer_fd = -1
-        self.sockets.timer_ns = NEVER
+    def __cinit__(self, *, control, int worker, ring, book, due_offsets_ns=None, urls, balance="round_robin",
+                  headers=(), options=(), multi_options=(), bytes id_header=b"", stream_paths, full_paths,
+                  framing="sse", bytes done=b"", complete=("finish",), bint stream=True, bint cumulative=False, bint keep_events=False,
+                  size_t event_limit=64 << 20, int64_t first_byte_timeout_ns=0, int64_t idle_timeout_ns=0,
+                  int retries=0, uint64_t seed=0, bint use_timerfd=False):
         self.api = curl_api()
-        self.has_pwait2 = not use_timerfd
-        self.attach(control, worker, ring, book, due_offsets_ns)
-        self.set_reading(stream_paths, full_paths, framing, done, complete, stream, event_limit)
-        self.open_handles(url, headers, options, id_header)
+        if poller_open(&self.poller, use_timerfd) < 0:
+            raise OSError(self.poller.failure, "cannot set up epoll")
+        self.kept = []
+        self.book = Book(book)
+        self.answers = Answers(stream_paths, full_paths, framing, done, complete, stream, cumulative, keep_events,
+                               event_limit)
+        self.reading = &self.answers.reading
+        self.attach(control, worker, ring, due_offsets_ns)
+        self.first_byte_timeout_ns = first_byte_timeout_ns
+        self.idle_timeout_ns = idle_timeout_ns
+        self.retries = retries
+        self.random = seed + worker
+        self.open_handles(headers, options, multi_options, id_header)
+        self.set_targets(urls, balance)
 
     # ---- set-up
 
-    cdef attach(self, control, int worker, ring, book, due_offsets_ns):
+    cdef attach(self, control, int worker, ring, due_offsets_ns):
         PyObject_GetBuffer(control, &self.control_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.views = 1
         PyObject_GetBuffer(ring, &self.ring_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.views = 2
-        PyObject_GetBuffer(book, &self.book_view, PyBUF_SIMPLE)
-        self.views = 3
         self.control = <ControlHeader*>self.control_view.buf
         if self.control.magic != CONTROL_MAGIC or not 0 <= worker < self.control.workers:
             raise ValueError("not a control block with this worker")
@@ -228,82 +198,62 @@ cdef class Loop:
         self.slots = slot_table(self.state)
         if writer_attach(&self.ring, self.ring_view.buf, self.ring_view.len) < 0:
             raise ValueError("not a ring")
-        self.attach_book()
+        self.reading.ttft = self.state.ttft
         if due_offsets_ns is not None:
             PyObject_GetBuffer(due_offsets_ns, &self.due_view, PyBUF_SIMPLE)
-            self.views = 4
+            self.views = 3
             self.due_offsets = <const int64_t*>self.due_view.buf
             self.due_count = self.due_view.len // 8
 
-    cdef attach_book(self):
-        cdef const BookHeader* header = <const BookHeader*>self.book_view.buf
-        cdef uint64_t size = self.book_view.len
-        if size < sizeof(BookHeader) or header.magic[:8] != b"PFBOOK01" or header.count == 0:
-            raise ValueError("not a request book, or an empty one")
-        if header.index_offset > size or header.count > (size - header.index_offset) // sizeof(BookEntry):
-            raise ValueError("the request book is cut short")
-        self.book = <const char*>self.book_view.buf
-        self.entries = <const BookEntry*>(self.book + header.index_offset)
-        self.rows = header.count
-        if any(self.entries[row].offset + self.entries[row].length > size for row in (0, self.rows - 1)):
-            raise ValueError("the request book is cut short")
+    cdef set_targets(self, urls, balance):
+        cdef list kept = [url if isinstance(url, bytes) else url.encode() for url in urls]
+        if not 1 <= len(kept) <= 255:
+            raise ValueError("give from 1 to 255 URLs")
+        self.balance = _BALANCES[balance]
+        self.target_count = len(kept)
+        self.targets = <const char**>calloc(len(kept), sizeof(char*))
+        self.target_in_flight = <int64_t*>calloc(len(kept), sizeof(int64_t))
+        if self.targets == NULL or self.target_in_flight == NULL:
+            raise MemoryError
+        for at, url in enumerate(kept):
+            self.targets[at] = <const char*>url
+        self.kept.append(kept)
+        set_option(self.api, self.template, OPT_URL, kept[0])
 
-    cdef set_reading(self, stream_paths, full_paths, framing, bytes done, complete, bint stream, size_t event_limit):
-        cdef PathSet stream_set = PathSet([path for _, path in stream_paths])
-        cdef PathSet full_set = PathSet([path for _, path in full_paths])
-        self.reading.stream = &stream_set.matcher
-        self.reading.stream_fields = path_fields(stream_paths)
-        self.reading.full = &full_set.matcher
-        self.reading.full_fields = path_fields(full_paths)
-        self.reading.done = done
-        self.reading.done_length = len(done)
-        self.reading.framing = <Framing><int>_FRAMINGS[framing]
-        self.reading.stream_asked = stream
-        self.reading.event_limit = event_limit
-        self.reading.ttft = self.state.ttft
-        for name in complete:
-            self.reading.complete |= <int>_COMPLETE[name]
-        self.kept = [stream_set, full_set, done]
-
-    cdef open_handles(self, bytes url, headers, options, bytes id_header):
+    cdef open_handles(self, headers, options, multi_options, bytes id_header):
         cdef int64_t slots = self.control.slots
         self.multi = self.api.multi_init()
         self.template = self.api.easy_init()
-        self.sockets.epoll = epoll_create1(EPOLL_CLOEXEC)
-        self.ready = <epoll_event*>malloc(EVENTS_ROOM * sizeof(epoll_event))
         self.clients = <Client**>calloc(slots, sizeof(Client*))
         self.free_slots = <int*>malloc(slots * sizeof(int))
-        if (self.multi == NULL or self.template == NULL or self.sockets.epoll < 0 or self.ready == NULL
-                or self.clients == NULL or self.free_slots == NULL):
+        self.waiting = <int*>malloc(slots * sizeof(int))
+        if not (self.multi and self.template and self.clients and self.free_slots and self.waiting):
             raise MemoryError
         self.api.multi_setopt(self.multi, MOPT_SOCKETFUNCTION, on_socket)
-        self.api.multi_setopt(self.multi, MOPT_SOCKETDATA, &self.sockets)
+        self.api.multi_setopt(self.multi, MOPT_SOCKETDATA, &self.poller)
         self.api.multi_setopt(self.multi, MOPT_TIMERFUNCTION, on_timer)
-        self.api.multi_setopt(self.multi, MOPT_TIMERDATA, &self.sockets)
+        self.api.multi_setopt(self.multi, MOPT_TIMERDATA, &self.poller)
         self.api.multi_setopt(self.multi, MOPT_MAXCONNECTS, <long>slots)
         self.api.easy_setopt(self.template, OPT_POST, <long>1)
         self.api.easy_setopt(self.template, OPT_NOSIGNAL, <long>1)
         self.api.easy_setopt(self.template, OPT_WRITEFUNCTION, on_body)
         self.api.easy_setopt(self.template, OPT_HEADERFUNCTION, on_header)
-        set_option(self.api, self.template, OPT_URL, url)
+        for option, value in multi_options:
+            set_multi_option(self.api, self.multi, option, value)
         for option, value in options:
+            if isinstance(value, (list, tuple)):
+                value = StringList(value)
+                self.kept.append(value)
             set_option(self.api, self.template, option, value)
         self.set_headers(headers, id_header)
 
     cdef set_headers(self, headers, bytes id_header):
-        lines = [line if isinstance(line, bytes) else line.encode() for line in headers]
         if len(id_header) > NAME_ROOM - 24:
             raise ValueError("the request id header is too long")
-        self.kept.extend((lines, id_header))
+        self.kept.append(id_header)
         self.id_name = id_header
         self.id_length = len(id_header)
-        self.headers = <HeaderList*>calloc(len(lines) + 1, sizeof(HeaderList))
-        for at, line in enumerate(lines):
-            self.headers[at].data = <char*><const char*>line
-            self.headers[at].next = &self.headers[at + 1] if at + 1 < len(lines) else NULL
-        if not lines:
-            free(self.headers)
-            self.headers = NULL
+        self.headers = StringList(headers)
 
     def __dealloc__(self):
         cdef int64_t slot
@@ -316,24 +266,17 @@ cdef class Loop:
         if self.template != NULL:
             self.api.easy_cleanup(self.template)
         if self.multi != NULL:
-            # Closing the pooled connections calls on_socket once more: it must still find its table.
+            # Closing the pooled connections calls on_socket once more: the poller must still be there.
             self.api.multi_cleanup(self.multi)
-        free(self.sockets.watched)
-        free(self.ready)
+        poller_close(&self.poller)
         free(self.clients)
         free(self.free_slots)
-        free(self.headers)
-        free(self.reading.stream_fields)
-        free(self.reading.full_fields)
+        free(self.targets)
+        free(self.target_in_flight)
+        free(self.waiting)
         writer_free(&self.ring)
-        if self.sockets.epoll >= 0:
-            close(self.sockets.epoll)
-        if self.timer_fd >= 0:
-            close(self.timer_fd)
-        if self.views >= 4:
-            PyBuffer_Release(&self.due_view)
         if self.views >= 3:
-            PyBuffer_Release(&self.book_view)
+            PyBuffer_Release(&self.due_view)
         if self.views >= 2:
             PyBuffer_Release(&self.ring_view)
         if self.views >= 1:
@@ -357,9 +300,9 @@ cdef class Loop:
         prctl(PR_SET_TIMERSLACK, 1)
         with nogil:
             self.run_segment()
-        if self.sockets.failure:
-            store_release(&self.state.errno_of_loop, self.sockets.failure)
-            raise OSError(self.sockets.failure, "the load loop stopped")
+        if self.poller.failure:
+            store_release(&self.state.errno_of_loop, self.poller.failure)
+            raise OSError(self.poller.failure, "the load loop stopped")
 
     # ---- the loop
 
@@ -368,11 +311,11 @@ cdef class Loop:
         cdef int64_t number = load_acquire(&segment.number)
         cdef int64_t now = now_ns()
         self.begin_segment()
-        while not self.sockets.failure:
+        while not self.poller.failure:
             if load_acquire(&self.control.abort):
                 self.cancel_all()
             self.start_requests(segment, now)
-            if self.exhausted and self.in_flight == 0 and self.ring.waiting_bytes == 0:
+            if self.exhausted and self.in_flight + self.waiting_count + self.ring.waiting_bytes == 0:
                 break
             now = self.wait_and_read(segment, now)
             if self.ring.waiting_bytes:
@@ -386,43 +329,45 @@ cdef class Loop:
         self.held = -1
         self.exhausted = False
         self.pause_ns = self.paused_until_ns = 0
+        self.waiting_count = 0
+        self.next_retry_ns = NEVER
 
     cdef int64_t wait_and_read(self, Segment* segment, int64_t began_ns) noexcept nogil:
         """Sleep until something is to do, then let libcurl drain what is ready. Returns the time of the wake-up."""
         cdef int64_t now = now_ns()
-        cdef int64_t until = min(now + LONGEST_WAIT_NS, self.sockets.timer_ns)
-        cdef int count, i, mask, running = 0
+        cdef int64_t until = min(now + LONGEST_WAIT_NS, self.poller.timer_ns)
+        cdef int count, i, fd, mask = 0, running = 0
         until = min(until, self.next_start_ns(segment, now))
         if self.ring.waiting_bytes:
             until = min(until, now + RING_RETRY_NS)
+        if self.first_byte_timeout_ns or self.idle_timeout_ns:
+            until = min(until, self.next_scan_ns if self.in_flight else NEVER)
         self.busy_ns += now - began_ns
-        count = self.wait(max(until - now, 0), until)
+        count = poller_wait(&self.poller, now, until)
         now = now_ns()
-        self.reading.wake_ns = now
         self.wake_ups += 1
         for i in range(count):
-            if self.ready[i].data.fd == self.timer_fd:
+            fd = ready_socket(&self.poller, i, &mask)
+            if fd < 0:
                 continue
-            mask = ((SELECT_IN if self.ready[i].events & EPOLLIN else 0)
-                    | (SELECT_OUT if self.ready[i].events & EPOLLOUT else 0)
-                    | (SELECT_ERR if self.ready[i].events & (EPOLLERR | EPOLLHUP) else 0))
-            self.reading.drain += 1
             # A socket that was ready for writing only may have bytes by the time libcurl tries: nothing announced them.
-            self.reading.outside = not self.ready[i].events & EPOLLIN
-            if not self.reading.outside:
-                self.reading.wake_ns = now
+            self.reading.outside = not is_readable(&self.poller, i)
+            self.reading.wake_ns = now
+            self.reading.drain += 1
             self.reads += 1
-            self.api.multi_socket_action(self.multi, self.ready[i].data.fd, mask, &running)
+            self.api.multi_socket_action(self.multi, fd, mask, &running)
         self.reading.outside = False
         self.collect(segment)
-        if self.sockets.timer_ns <= now:
+        if self.poller.timer_ns <= now:
             self.kick(segment)
+        if self.next_scan_ns <= now and (self.first_byte_timeout_ns or self.idle_timeout_ns):
+            self.cut_silent(segment, now)
         return now
 
     cdef void kick(self, Segment* segment) noexcept nogil:
         """Let libcurl do what its timer is for: start new transfers, time out old ones, hand over what it has buffered."""
         cdef int running = 0
-        self.sockets.timer_ns = NEVER
+        self.poller.timer_ns = NEVER
         self.reading.wake_ns = now_ns()
         self.reading.outside = True
         self.reading.drain += 1
@@ -430,55 +375,27 @@ cdef class Loop:
         self.reading.outside = False
         self.collect(segment)
 
-    cdef int wait(self, int64_t timeout_ns, int64_t until_ns) noexcept nogil:
-        cdef int count
-        if self.has_pwait2:
-            count = epoll_pwait2(self.sockets.epoll, self.ready, EVENTS_ROOM, timeout_ns)
-            if count >= 0 or errno == EINTR:
-                return max(count, 0)
-            if errno != ENOSYS:
-                self.sockets.failure = errno
-                return 0
-            self.has_pwait2 = False
-        # Kernels before 5.11: a timer descriptor in the set keeps the nanoseconds that epoll_wait has no room for.
-        if timeout_ns > 0 and self.arm_timer(until_ns) < 0:
-            self.sockets.failure = errno
-            return 0
-        count = epoll_wait(self.sockets.epoll, self.ready, EVENTS_ROOM, -1 if timeout_ns > 0 else 0)
-        if count < 0 and errno != EINTR:
-            self.sockets.failure = errno
-        return max(count, 0)
-
-    cdef int arm_timer(self, int64_t until_ns) noexcept nogil:
-        cdef itimerspec when
-        cdef epoll_event event
-        if self.timer_fd < 0:
-            self.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
-            event.events = EPOLLIN
-            event.data.fd = self.timer_fd
-            if self.timer_fd < 0 or epoll_ctl(self.sockets.epoll, EPOLL_CTL_ADD, self.timer_fd, &event) < 0:
-                return -1
-        # Setting the time also takes back an expiry that has not been read.
-        memset(&when, 0, sizeof(when))
-        when.it_value.tv_sec = until_ns // 1000000000
-        when.it_value.tv_nsec = until_ns % 1000000000
-        return timerfd_settime(self.timer_fd, TFD_TIMER_ABSTIME, &when, NULL)
-
     # ---- sending
 
     cdef void start_requests(self, Segment* segment, int64_t now) noexcept nogil:
-        if self.exhausted:
-            return
         if load_acquire(&self.control.stop):
             self.stop_claiming()
-        elif segment.open_loop:
+        if self.next_retry_ns <= now:
+            self.send_again(segment, now)
+        if self.exhausted:
+            return
+        if segment.open_loop:
             self.start_due(segment)
         else:
             self.start_free(segment)
 
     cdef void stop_claiming(self) noexcept nogil:
-        """Claim nothing more. A request claimed ahead is given back: marked as never sent."""
+        """Claim nothing more. A request claimed ahead is given back: marked as never sent. Attempts end with the last."""
         self.exhausted = True
+        while self.waiting_count:
+            self.waiting_count -= 1
+            self.release_slot(self.clients[self.waiting[self.waiting_count]])
+        self.next_retry_ns = NEVER
         if self.held >= 0:
             self.slots[self.held_slot].sent_ns = -2
             self.held = -1
@@ -491,7 +408,7 @@ cdef class Loop:
         self.open_slots(segment, now)
         # Slots that are freed meanwhile wait for the next turn: sockets must not starve behind a fast server.
         left = self.free_count
-        while left and now >= self.paused_until_ns and not self.sockets.failure:
+        while left and now >= self.paused_until_ns and not self.poller.failure:
             left -= 1
             if now >= segment.stop_ns:
                 self.stop_claiming()
@@ -499,7 +416,7 @@ cdef class Loop:
             if not self.claim(segment, &sequence):
                 return
             slot = self.take_free_slot()
-            self.send(segment, slot, sequence, max(self.clients[slot].free_ns, self.paused_until_ns))
+            self.send(segment, slot, sequence, 0, max(self.clients[slot].free_ns, self.paused_until_ns))
             now = now_ns()
         if now >= segment.stop_ns:
             self.stop_claiming()
@@ -508,13 +425,13 @@ cdef class Loop:
         """Open loop: send what is due; hold one request ahead if there is a slot for it."""
         cdef int64_t now = now_ns()
         cdef int64_t due_ns
-        while not self.sockets.failure:
+        while not self.poller.failure:
             if self.held < 0:
                 self.open_slots(segment, now)
                 if self.free_count == 0 or not self.claim(segment, &self.held):
                     return
                 if self.held >= self.due_count:
-                    self.sockets.failure = ENOENT
+                    self.poller.failure = ENOENT
                     return
                 self.held_slot = self.take_free_slot()
                 due_ns = segment.start_ns + self.due_offsets[self.held]
@@ -522,7 +439,7 @@ cdef class Loop:
             due_ns = segment.start_ns + self.due_offsets[self.held]
             if due_ns > now:
                 return
-            self.send(segment, self.held_slot, self.held, due_ns)
+            self.send(segment, self.held_slot, self.held, 0, due_ns)
             self.held = -1
             now = now_ns()
 
@@ -550,7 +467,7 @@ cdef class Loop:
                 return
             client = self.client(self.opened)
             if client == NULL:
-                self.sockets.failure = ENOMEM
+                self.poller.failure = ENOMEM
                 return
             # A slot taken over from a dead worker begins when it is handed over, not back at the start.
             client.free_ns = start_ns if now - start_ns < LONGEST_WAIT_NS else now
@@ -564,9 +481,9 @@ cdef class Loop:
 
     cdef int64_t next_start_ns(self, Segment* segment, int64_t now) noexcept nogil:
         """When the loop has something to send again, as far as it knows now; NEVER if it depends on an answer."""
-        cdef int64_t at = NEVER
+        cdef int64_t at = self.next_retry_ns
         if self.exhausted:
-            return NEVER
+            return at
         if not segment.open_loop and self.opened < load_relaxed(&self.state.slot_limit):
             at = self.client_start_ns(segment, self.opened)
         if self.held >= 0:
@@ -585,22 +502,26 @@ cdef class Loop:
         entry.sent_ns = -1
         store_release(&entry.request_id, segment.first_request_id + sequence)
 
-    cdef void send(self, Segment* segment, int slot, int64_t sequence, int64_t due_ns) noexcept nogil:
+    cdef void send(self, Segment* segment, int slot, int64_t sequence, int attempt, int64_t due_ns) noexcept nogil:
         cdef Client* client = self.clients[slot]
         cdef Transfer* transfer = &client.transfer
-        cdef int64_t row = sequence % self.rows
+        cdef int64_t row = sequence % self.book.rows
         transfer_begin(transfer)
         self.note_claim(segment, slot, sequence, due_ns)
         transfer.header.request_id = segment.first_request_id + sequence
         transfer.header.index = row
-        transfer.header.repeat = sequence // self.rows
+        transfer.header.repeat = sequence // self.book.rows
         transfer.header.phase = <uint8_t>segment.phase
         transfer.header.worker = <unsigned short>self.worker
+        transfer.header.attempt = <unsigned short>attempt
+        client.sequence = sequence
+        client.attempt = attempt
         transfer.header.due_ns = due_ns
         if client.id_prefix:
             write_number(client.id_text + client.id_prefix, transfer.header.request_id)
-        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book + self.entries[row].offset)
-        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>self.entries[row].length)
+        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book.bodies + self.book.entries[row].offset)
+        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>self.book.entries[row].length)
+        self.aim(client, sequence, attempt, row)
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self.sent += 1
@@ -608,9 +529,40 @@ cdef class Loop:
         transfer.header.sent_ns = now_ns()
         store_relaxed(&self.slots[slot].sent_ns, transfer.header.sent_ns)
         if self.api.multi_add_handle(self.multi, transfer.easy) != 0:
-            self.sockets.failure = ENOMEM
+            self.poller.failure = ENOMEM
             return
         self.kick(segment)
+
+    cdef void aim(self, Client* client, int64_t sequence, int attempt, int64_t row) noexcept nogil:
+        """Choose the URL of an attempt; a further one tries another."""
+        cdef int target = <int>((sequence + attempt) % self.target_count)
+        cdef int i
+        if self.balance == STICKY:
+            target = <int>((row + attempt) % self.target_count)
+        elif self.balance == LEAST_IN_FLIGHT:
+            for i in range(self.target_count):
+                if self.target_in_flight[i] < self.target_in_flight[target]:
+                    target = i
+        if target != client.target:
+            self.api.easy_setopt(client.transfer.easy, OPT_URL, self.targets[target])
+            client.target = target
+        client.transfer.header.target = <uint8_t>target
+        self.target_in_flight[target] += 1
+
+    cdef void send_again(self, Segment* segment, int64_t now) noexcept nogil:
+        """Send the further attempts that are due."""
+        cdef int64_t i = 0
+        cdef Client* client
+        self.next_retry_ns = NEVER
+        while i < self.waiting_count:
+            client = self.clients[self.waiting[i]]
+            if client.retry_ns <= now:
+                self.waiting_count -= 1
+                self.waiting[i] = self.waiting[self.waiting_count]
+                self.send(segment, client.transfer.slot, client.sequence, client.attempt + 1, client.retry_ns)
+            else:
+                self.next_retry_ns = min(self.next_retry_ns, client.retry_ns)
+                i += 1
 
     # ---- ends
 
@@ -628,26 +580,69 @@ cdef class Loop:
             result = message.result
             self.api.easy_getinfo(message.easy, INFO_PRIVATE, <void**>&client)
             self.api.multi_remove_handle(self.multi, client.transfer.easy)
-            self.finish(client, result, False, segment.stop_ns)
+            self.finish(client, result, CLASS_OK, segment.stop_ns)
 
-    cdef void finish(self, Client* client, int result, bint cancelled, int64_t stop_ns) noexcept nogil:
+    cdef void finish(self, Client* client, int result, ErrorClass cut, int64_t stop_ns) noexcept nogil:
         cdef Transfer* transfer = &client.transfer
-        cdef int slot = transfer.slot
         cdef bint after_stop = self.reading.wake_ns >= stop_ns or load_relaxed(&self.control.stop)
         transfer.header.sequence = self.sequence
-        if transfer_finish(transfer, self.api, result, cancelled, after_stop, &self.ring) < 0:
-            self.sockets.failure = ENOMEM
+        if transfer_finish(transfer, self.api, result, cut, after_stop, &self.ring) < 0:
+            self.poller.failure = ENOMEM
             return
         self.sequence += 1
-        self.completed += 1
-        self.failed += transfer.header.error_class != CLASS_OK
         self.in_flight -= 1
+        self.target_in_flight[client.target] -= 1
         # In flight no more before the slot is given out again, so that the sum never shows one too many.
         store_relaxed(&self.state.in_flight, self.in_flight)
-        store_release(&self.slots[slot].request_id, -1)
+        if cut == CLASS_OK and not after_stop and client.attempt < self.retries and may_pass(&transfer.header):
+            self.postpone(client)
+            return
+        self.completed += 1
+        self.failed += transfer.header.error_class != CLASS_OK
         client.free_ns = transfer.header.end_ns
-        self.put_free_slot(slot)
+        self.release_slot(client)
         self.pause_after(transfer)
+
+    cdef void release_slot(self, Client* client) noexcept nogil:
+        store_release(&self.slots[client.transfer.slot].request_id, -1)
+        self.put_free_slot(client.transfer.slot)
+
+    cdef void postpone(self, Client* client) noexcept nogil:
+        """Keep the slot for another attempt: after as long as the server asked for, at least a pause that doubles with
+        each attempt and varies by half of itself, so that clients that failed together do not come back together."""
+        cdef int64_t pause = min(<int64_t>FIRST_RETRY_NS << min(client.attempt, 20), LONGEST_RETRY_NS)
+        self.random = self.random * 6364136223846793005ULL + 1442695040888963407ULL
+        pause = pause // 2 + <int64_t>((self.random >> 33) % <uint64_t>pause)
+        client.retry_ns = client.transfer.header.end_ns + max(pause, client.transfer.header.retry_after_ns)
+        store_relaxed(&self.slots[client.transfer.slot].sent_ns, -1)
+        self.waiting[self.waiting_count] = client.transfer.slot
+        self.waiting_count += 1
+        self.next_retry_ns = min(self.next_retry_ns, client.retry_ns)
+
+    cdef void cut_silent(self, Segment* segment, int64_t now) noexcept nogil:
+        """End transfers that have been without a first byte, or without any further one, for too long."""
+        cdef int64_t slot
+        cdef Transfer* transfer
+        self.next_scan_ns = now + SCAN_NS
+        for slot in range(self.opened):
+            if self.slots[slot].request_id < 0 or self.slots[slot].sent_ns < 0:
+                continue
+            transfer = &self.clients[slot].transfer
+            if transfer.header.first_byte_ns < 0:
+                if self.first_byte_timeout_ns and now - transfer.header.sent_ns >= self.first_byte_timeout_ns:
+                    snprintf(transfer.curl_error, CURL_ERROR_SIZE, b"no first byte within %lld ms",
+                             <long long>(self.first_byte_timeout_ns // 1000000))
+                    self.cut(segment, self.clients[slot], CLASS_FIRST_BYTE_TIMEOUT)
+            elif self.idle_timeout_ns and (
+                    now - max(transfer.header.first_byte_ns, transfer.read_ns) >= self.idle_timeout_ns):
+                snprintf(transfer.curl_error, CURL_ERROR_SIZE, b"nothing came for %lld ms",
+                         <long long>(self.idle_timeout_ns // 1000000))
+                self.cut(segment, self.clients[slot], CLASS_IDLE_TIMEOUT)
+
+    cdef void cut(self, Segment* segment, Client* client, ErrorClass why) noexcept nogil:
+        self.reading.wake_ns = now_ns()
+        self.api.multi_remove_handle(self.multi, client.transfer.easy)
+        self.finish(client, E_OK, why, segment.stop_ns)
 
     cdef void pause_after(self, const Transfer* transfer) noexcept nogil:
         """A closed loop must not spin on a server that is not there: each failure in a row doubles a pause."""
@@ -669,7 +664,7 @@ cdef class Loop:
             client = self.clients[slot]
             if self.slots[slot].request_id >= 0 and self.slots[slot].sent_ns >= 0:
                 self.api.multi_remove_handle(self.multi, client.transfer.easy)
-                self.finish(client, E_OK, True, 0)
+                self.finish(client, E_OK, CLASS_CANCELLED, 0)
 
     cdef void publish(self, int64_t now) noexcept nogil:
         """Counters for the live line and the certificate."""
@@ -704,14 +699,14 @@ cdef class Loop:
         if client == NULL or easy == NULL:
             free(client)
             return NULL
-        transfer_init(&client.transfer, &self.reading, easy, <int>slot)
+        transfer_init(&client.transfer, self.reading, easy, <int>slot)
         self.set_handle(client)
         self.clients[slot] = client
         return client
 
     cdef void set_handle(self, Client* client) noexcept nogil:
         cdef void* easy = client.transfer.easy
-        cdef HeaderList* headers = self.headers
+        cdef HeaderList* headers = self.headers.first
         self.api.easy_setopt(easy, OPT_PRIVATE, <void*>client)
         self.api.easy_setopt(easy, OPT_WRITEDATA, <void*>&client.transfer)
         self.api.easy_setopt(easy, OPT_HEADERDATA, <void*>&client.transfer)
@@ -735,56 +730,11 @@ cdef class Loop:
         return slot
 
 
-# ---- libcurl's sockets and timer
-
-
-cdef int on_socket(void* easy, int fd, int what, void* user, void* socket_user) noexcept nogil:
-    cdef Sockets* sockets = <Sockets*>user
-    cdef epoll_event event
-    cdef uint32_t events = ((<uint32_t>EPOLLIN if what & POLL_IN else 0)
-                            | (<uint32_t>EPOLLOUT if what & POLL_OUT else 0))
-    if fd >= sockets.room and grow_watched(sockets, fd) < 0:
-        return -1
-    event.events = events
-    event.data.fd = fd
-    if what == POLL_REMOVE:
-        epoll_ctl(sockets.epoll, EPOLL_CTL_DEL, fd, &event)
-        sockets.watched[fd] = 0
-    elif events != sockets.watched[fd]:
-        if epoll_ctl(sockets.epoll, EPOLL_CTL_MOD if sockets.watched[fd] else EPOLL_CTL_ADD, fd, &event) < 0:
-            sockets.failure = errno
-        sockets.watched[fd] = events
-    return 0
-
-
-cdef int on_timer(void* multi, long timeout_ms, void* user) noexcept nogil:
-    (<Sockets*>user).timer_ns = NEVER if timeout_ms < 0 else now_ns() + timeout_ms * 1000000
-    return 0
-
-
-cdef int grow_watched(Sockets* sockets, int fd) noexcept nogil:
-    cdef int room = max(2 * sockets.room, fd + 1024)
-    cdef uint32_t* grown = <uint32_t*>realloc(sockets.watched, room * sizeof(uint32_t))
-    if grown == NULL:
-        sockets.failure = ENOMEM
-        return -1
-    memset(grown + sockets.room, 0, (room - sockets.room) * sizeof(uint32_t))
-    sockets.watched = grown
-    sockets.room = room
-    return 0
-
-
-cdef PathField* path_fields(paths) except NULL:
-    """For each path the field it feeds and how many paths of that field come before it."""
-    cdef PathField* fields = <PathField*>calloc(len(paths) + 1, sizeof(PathField))
-    if fields == NULL:
-        raise MemoryError
-    seen: dict[str, int] = {}
-    for at, (name, _) in enumerate(paths):
-        fields[at].field = <uint8_t>_FIELDS[name]
-        fields[at].rank = <uint8_t>seen.get(name, 0)
-        seen[name] = seen.get(name, 0) + 1
-    return fields
+cdef bint may_pass(const FrameHeader* header) noexcept nogil:
+    """A failure after which the same request may succeed: no connection, too much load, a server in trouble."""
+    cdef int kind = header.error_class
+    return (kind == CLASS_REFUSED or kind == CLASS_DNS or kind == CLASS_CONNECT_TIMEOUT or kind == CLASS_RESET
+            or kind == CLASS_RATE_LIMITED or (kind == CLASS_HTTP_STATUS and header.http_status >= 500))
 
 
 cdef void write_number(char* target, int64_t number) noexcept nogil:

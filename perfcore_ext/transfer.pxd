@@ -6,7 +6,7 @@ Nothing here sends, waits or claims: the loop owns the sockets and calls in.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from perfcore_ext.curl cimport CurlApi
-from perfcore_ext.frame cimport FrameHeader
+from perfcore_ext.frame cimport ErrorClass, FrameHeader
 from perfcore_ext.paths cimport Matcher
 from perfcore_ext.ring cimport RingWriter
 from perfcore_ext.sse cimport EventParser, Framing
@@ -27,6 +27,9 @@ cdef enum Field:
     FIELD_REASONING_TOKENS
     FIELD_CACHED_TOKENS
     FIELD_ERROR
+    FIELD_TYPE                        # what kind of event it is: some paths hold for some types only
+    FIELD_END                         # true in the event that ends the answer
+    FIELD_RESULT                      # an answer that is no text: an embedding, scores
     FIELD_COUNT
 
 # What tells that an answer is complete (a set).
@@ -39,6 +42,11 @@ cdef enum:
 cdef struct PathField:
     uint8_t field
     uint8_t rank
+    uint8_t type                      # 0: any event; else one more than the place in `types` of the only one it holds for
+
+cdef struct EventType:
+    const char* name
+    size_t length
 
 # How answers are read, and what is counted over all transfers of a loop.
 cdef struct Reading:
@@ -51,6 +59,10 @@ cdef struct Reading:
     Framing framing
     bint stream_asked
     int complete
+    EventType* types
+    int type_count
+    bint cumulative                   # each event has the whole text so far
+    bint keep_events
     size_t event_limit
     int64_t wake_ns                   # when the wake-up came that is being worked on
     bint outside                      # nothing woke us for what libcurl hands over now: it gets the time of the call
@@ -103,13 +115,17 @@ cdef struct Transfer:
     Bytes tool
     Bytes finish
     Bytes error
+    Bytes raw
+    uint32_t content_chars            # of all of the content
+    bint has_result
+    bint ended                        # the dialect's end flag came
     ReadAs read_as
     Failure failure
     ContentType content_type
     bint error_in_band
     uint64_t drain                    # of the last write callback
     uint32_t read_seq
-    int64_t read_ns                   # clock of the write callback under way
+    int64_t read_ns                   # clock of the write callback under way, or of the last one
     char curl_error[CURL_ERROR_SIZE]
 
 cdef void transfer_init(Transfer* transfer, Reading* reading, void* easy, int slot) noexcept nogil
@@ -122,6 +138,7 @@ cdef void transfer_begin(Transfer* transfer) noexcept nogil
 cdef size_t on_body(char* data, size_t size, size_t count, void* user) noexcept nogil
 cdef size_t on_header(char* data, size_t size, size_t count, void* user) noexcept nogil
 
-# The transfer is over: classify it and put its frame into the ring. -1 when out of memory.
-cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, bint cancelled, bint after_stop,
+# The transfer is over: classify it and put its frame into the ring. -1 when out of memory. `cut` is CLASS_OK if libcurl
+# ended it, else why the loop did.
+cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, ErrorClass cut, bint after_stop,
                          RingWriter* ring) noexcept nogil

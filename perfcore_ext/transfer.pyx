@@ -13,7 +13,7 @@ from perfcore_ext.curl cimport (
     INFO_NUM_CONNECTS, INFO_OS_ERRNO, INFO_POSTTRANSFER_TIME_T, INFO_PRETRANSFER_TIME_T,
 )
 from perfcore_ext.frame cimport (
-    CLASS_AUTH, CLASS_BAD_CONTENT_TYPE, CLASS_BAD_JSON, CLASS_CANCELLED, CLASS_CONNECT_TIMEOUT, CLASS_DNS,
+    CLASS_AUTH, CLASS_BAD_CONTENT_TYPE, CLASS_BAD_JSON, CLASS_CONNECT_TIMEOUT, CLASS_DNS,
     CLASS_EMPTY_ANSWER, CLASS_ERROR_IN_BAND, CLASS_HTTP_STATUS, CLASS_NOT_FOUND, CLASS_OK, CLASS_OTHER,
     CLASS_RATE_LIMITED, CLASS_REFUSED, CLASS_RESET, CLASS_TLS, CLASS_TOO_LARGE, CLASS_TOTAL_TIMEOUT,
     CLASS_TRUNCATED_STREAM, CLASS_UNEXPECTED_NON_STREAM, FRAME_MAGIC, KIND_BAD_JSON, KIND_CONTENT, KIND_DONE,
@@ -127,6 +127,7 @@ cdef void transfer_free(Transfer* transfer) noexcept nogil:
     release(&transfer.tool)
     release(&transfer.finish)
     release(&transfer.error)
+    release(&transfer.raw)
 
 
 cdef void transfer_begin(Transfer* transfer) noexcept nogil:
@@ -141,13 +142,16 @@ cdef void transfer_begin(Transfer* transfer) noexcept nogil:
     clear(&transfer.tool)
     clear(&transfer.finish)
     clear(&transfer.error)
+    clear(&transfer.raw)
     if <size_t>transfer.events.room * 22 > KEPT_BYTES:
         free(transfer.events.wake_ns)
         memset(&transfer.events, 0, sizeof(EventColumns))
     transfer.read_as = READ_UNDECIDED
     transfer.failure = FAILURE_NONE
     transfer.content_type = CONTENT_UNKNOWN
-    transfer.error_in_band = False
+    transfer.error_in_band = transfer.has_result = transfer.ended = False
+    transfer.content_chars = 0
+    transfer.read_ns = 0
     transfer.drain = 0
     transfer.read_seq = 0
     transfer.curl_error[0] = 0
@@ -283,9 +287,12 @@ cdef int on_event(void* context, const char* data, size_t n, const char* name, s
         kinds = KIND_DONE
         transfer.header.saw_done = 1
     elif transfer.read_as == READ_DOCUMENT:
-        kinds = read_json(transfer, reading.full, reading.full_fields, data, n, &chars)
+        kinds = read_json(transfer, reading.full, reading.full_fields, data, n, 0, &chars)
     else:
-        kinds = read_json(transfer, reading.stream, reading.stream_fields, data, n, &chars)
+        kinds = read_json(transfer, reading.stream, reading.stream_fields, data, n,
+                          type_number(reading, name, name_length), &chars)
+    if reading.keep_events:
+        keep_event(transfer, data, n)
     events.wake_ns[at] = reading.wake_ns
     events.read_delay_ns[at] = <uint32_t>min(max(delay, 0), <int64_t>MOST)
     events.read_seq[at] = transfer.read_seq
@@ -315,9 +322,32 @@ cdef void note_times(Transfer* transfer, int kinds) noexcept nogil:
         header.first_answer_ns = wake_ns
 
 
-cdef int read_json(Transfer* transfer, Matcher* matcher, PathField* fields, const char* data, size_t n,
+cdef int type_number(const Reading* reading, const char* name, size_t length) noexcept nogil:
+    """One more than the place of a type of event that some path wants; 0 for any other."""
+    cdef int i
+    for i in range(reading.type_count):
+        if reading.types[i].length == length and memcmp(reading.types[i].name, name, length) == 0:
+            return i + 1
+    return 0
+
+
+cdef void keep_event(Transfer* transfer, const char* data, size_t n) noexcept nogil:
+    """A line of JSON: the line ends that it may have are blanks to JSON, for none may stand in a string."""
+    cdef size_t at = transfer.raw.length
+    if at + n >= ANSWER_BYTES:
+        transfer.failure = FAILURE_TOO_LARGE
+        return
+    if append(&transfer.raw, data, n) < 0 or append(&transfer.raw, b"\n", 1) < 0:
+        transfer.failure = FAILURE_NO_MEMORY
+        return
+    for at in range(at, at + n):
+        if transfer.raw.data[at] == c"\n":
+            transfer.raw.data[at] = c" "
+
+
+cdef int read_json(Transfer* transfer, Matcher* matcher, PathField* fields, const char* data, size_t n, int type,
                    uint32_t* chars) noexcept nogil:
-    """Match the paths and take what they found; returns the bits of EventKind."""
+    """Match the paths and take what they found; returns the bits of EventKind. `type` is the event's by its name."""
     cdef uint8_t rank[FIELD_COUNT]
     cdef int kinds = 0
     cdef int i
@@ -335,13 +365,17 @@ cdef int read_json(Transfer* transfer, Matcher* matcher, PathField* fields, cons
     memset(rank, NO_RANK, sizeof(rank))
     for i in range(matcher.count):
         match = &matcher.matches[i]
+        if transfer.reading.type_count and fields[match.path].field == FIELD_TYPE:
+            type = type_number(transfer.reading, match.start, match.length)
+    for i in range(matcher.count):
+        match = &matcher.matches[i]
         field = fields[match.path]
-        if field.rank < rank[field.field] and has_value(match):
+        if field.rank < rank[field.field] and has_value(match) and (field.type == 0 or field.type == type):
             rank[field.field] = field.rank
     for i in range(matcher.count):
         match = &matcher.matches[i]
         field = fields[match.path]
-        if field.rank == rank[field.field] and has_value(match):
+        if field.rank == rank[field.field] and has_value(match) and (field.type == 0 or field.type == type):
             kinds |= take(transfer, field.field, match, chars)
     return kinds
 
@@ -366,6 +400,14 @@ cdef int take(Transfer* transfer, int field, const Match* match, uint32_t* chars
         transfer.error_in_band = True
         replace_sample(&transfer.error, match.start, match.length)
         return KIND_ERROR
+    if field == FIELD_END:
+        transfer.ended = True
+        return KIND_FINISH
+    if field == FIELD_RESULT:
+        transfer.has_result = True
+        return 0
+    if field == FIELD_TYPE:
+        return 0
     return take_count(&transfer.header, field, match)
 
 
@@ -374,6 +416,8 @@ cdef int take_text(Transfer* transfer, int field, const Match* match, uint32_t* 
     cdef int kind
     if match.type != VALUE_STRING:
         return 0
+    if field == FIELD_CONTENT and transfer.reading.cumulative and transfer.read_as == READ_EVENTS:
+        return take_whole(transfer, match, chars)
     if field == FIELD_CONTENT:
         target = &transfer.content
         kind = KIND_CONTENT
@@ -389,6 +433,21 @@ cdef int take_text(Transfer* transfer, int field, const Match* match, uint32_t* 
         transfer.failure = FAILURE_NO_MEMORY
     chars[0] += count_chars(match.start, match.length)
     return kind
+
+
+cdef int take_whole(Transfer* transfer, const Match* match, uint32_t* chars) noexcept nogil:
+    """The text so far: what it has grown by is what the event brought."""
+    cdef uint32_t length = count_chars(match.start, match.length)
+    transfer.content.length = 0
+    if match.length > ANSWER_BYTES:
+        transfer.failure = FAILURE_TOO_LARGE
+    elif append(&transfer.content, match.start, match.length) < 0:
+        transfer.failure = FAILURE_NO_MEMORY
+    if length <= transfer.content_chars:
+        return 0
+    chars[0] += length - transfer.content_chars
+    transfer.content_chars = length
+    return KIND_CONTENT
 
 
 cdef int take_count(FrameHeader* header, int field, const Match* match) noexcept nogil:
@@ -445,16 +504,16 @@ cdef ErrorClass class_of_status(int status) noexcept nogil:
 cdef bint is_complete(const Transfer* transfer) noexcept nogil:
     """The answer says by itself that it is whole, whatever became of the connection afterwards."""
     cdef int complete = transfer.reading.complete
-    if complete & COMPLETE_BY_FINISH and transfer.finish.length:
+    if complete & COMPLETE_BY_FINISH and (transfer.finish.length or transfer.ended):
         return True
     return complete & COMPLETE_BY_DONE and transfer.header.saw_done
 
 
-cdef ErrorClass class_of(const Transfer* transfer, const CurlApi* api, int code, bint cancelled) noexcept nogil:
+cdef ErrorClass class_of(const Transfer* transfer, const CurlApi* api, int code, ErrorClass cut) noexcept nogil:
     """The first of these that is true names what became of the request."""
     cdef const FrameHeader* header = &transfer.header
-    if cancelled:
-        return CLASS_CANCELLED
+    if cut != CLASS_OK:
+        return cut
     if transfer.failure == FAILURE_TOO_LARGE:
         return CLASS_TOO_LARGE
     if transfer.failure:
@@ -474,7 +533,7 @@ cdef ErrorClass class_of(const Transfer* transfer, const CurlApi* api, int code,
             return CLASS_TRUNCATED_STREAM
     elif transfer.reading.stream_asked and header.bytes_received:
         return CLASS_UNEXPECTED_NON_STREAM
-    if not header.token_events:
+    if not header.token_events and not transfer.has_result:
         return CLASS_EMPTY_ANSWER
     return CLASS_OK
 
@@ -500,18 +559,18 @@ cdef void ask_curl(Transfer* transfer, const CurlApi* api) noexcept nogil:
     header.tls_ns = max(tls_us - tcp_us, 0) * 1000 if tls_us else 0
 
 
-cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, bint cancelled, bint after_stop,
+cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, ErrorClass cut, bint after_stop,
                          RingWriter* ring) noexcept nogil:
     cdef FrameHeader* header = &transfer.header
     header.end_ns = transfer.reading.wake_ns
-    if curl_code == E_OK and not transfer.failure and not cancelled:
+    if curl_code == E_OK and not transfer.failure and cut == CLASS_OK:
         if transfer.read_as == READ_EVENTS or transfer.read_as == READ_DOCUMENT:
             transfer.read_ns = now_ns()
             note_failure(transfer, parser_finish(&transfer.parser, on_event, transfer))
     ask_curl(transfer, api)
     header.curl_code = <uint16_t>curl_code
     header.after_stop = after_stop
-    header.error_class = <uint8_t>class_of(transfer, api, curl_code, cancelled)
+    header.error_class = <uint8_t>class_of(transfer, api, curl_code, cut)
     if header.error_class == CLASS_OK:
         transfer.error.length = 0
     elif transfer.error.length == 0:
@@ -530,12 +589,13 @@ cdef int put_frame(Transfer* transfer, RingWriter* ring) noexcept nogil:
     header.tool_length = <uint32_t>transfer.tool.length
     header.finish_length = <uint32_t>transfer.finish.length
     header.error_length = <uint32_t>transfer.error.length
+    header.raw_length = <uint32_t>transfer.raw.length
     length = (sizeof(FrameHeader) + n * 22 + transfer.content.length + transfer.reasoning.length
-              + transfer.tool.length + transfer.finish.length + transfer.error.length)
+              + transfer.tool.length + transfer.finish.length + transfer.error.length + transfer.raw.length)
     if length + 8 > MOST:
         header.error_class = CLASS_TOO_LARGE
-        header.content_length = header.reasoning_length = header.tool_length = 0
-        transfer.content.length = transfer.reasoning.length = transfer.tool.length = 0
+        header.content_length = header.reasoning_length = header.tool_length = header.raw_length = 0
+        transfer.content.length = transfer.reasoning.length = transfer.tool.length = transfer.raw.length = 0
         length = sizeof(FrameHeader) + n * 22 + transfer.finish.length + transfer.error.length
     header.length = <uint32_t>((length + 7) & ~<size_t>7)
     if (writer_put(ring, header, sizeof(FrameHeader)) < 0
@@ -547,6 +607,7 @@ cdef int put_frame(Transfer* transfer, RingWriter* ring) noexcept nogil:
             or writer_put(ring, transfer.tool.data, transfer.tool.length) < 0
             or writer_put(ring, transfer.finish.data, transfer.finish.length) < 0
             or writer_put(ring, transfer.error.data, transfer.error.length) < 0
+            or writer_put(ring, transfer.raw.data, transfer.raw.length) < 0
             or writer_put(ring, &nothing, header.length - length) < 0):
         return -1
     writer_commit(ring)

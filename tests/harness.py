@@ -74,7 +74,7 @@ def send(
         worker=0,
         ring=ring_memory,
         book=book_of(bodies),
-        url=url.encode(),
+        urls=[url],
         headers=["Content-Type: application/json", "Expect:", *headers],
         options=[*curl_options(url, timeout_s, "perfcore-test"), *options],
         stream_paths=flat(response_paths(spoken, True)),
@@ -111,9 +111,9 @@ def book_of(bodies: Sequence[bytes]) -> bytes:
         return path.read_bytes()
 
 
-def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    """Fields and paths as the loop takes them."""
-    return [(name, path) for name, alternatives in paths.items() for path in alternatives]
+def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
+    """Fields, paths and types of events as the loop takes them."""
+    return [(name, path, "") for name, alternatives in paths.items() for path in alternatives]
 
 
 def taken(memory: mmap.mmap) -> bytes:
@@ -127,7 +127,7 @@ def answers(data: bytes) -> list[Answer]:
     """Frames decoded one by one."""
     cut, used, passed = frames.cut(data)
     assert (used, passed) == (len(data), 0)
-    texts = zip(*([frames.text(raw) for raw in frames.ranges(cut, name)] for name in frame.RANGES[:-1]), strict=True)
+    texts = zip(*([frames.text(raw) for raw in frames.ranges(cut, name)] for name in frame.RANGES[:4]), strict=True)
     errors = [frames.error_text(raw) for raw in frames.ranges(cut, "error")]
     found = []
     for row, ((content, reasoning, tool, finish), error) in enumerate(zip(texts, errors, strict=True)):

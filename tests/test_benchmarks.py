@@ -1,17 +1,19 @@
 """Each benchmark runs, at sizes that say nothing about speed; no figure is asserted here."""
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import loop, page, peers, stamps, whole
+from benchmarks import loop, page, peers, stalls, stamps, whole
 from benchmarks.figure import Figure, markdown, rows, with_unit
 from perfcore.run.simulator import TRUTH_KINDS
 from perfcore_ext.simserver import TRUTH_FIELDS
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the bare libcurl loop")
+SEEN = page.Circumstances("today", minutes=1.0, other=0.1, load=0.5, stolen=0.0, away=0.0, longest_ms=0.1)
 SMALL = peers.Job(concurrency=2, requests=4, tokens=3)
 
 
@@ -34,7 +36,7 @@ def test_whole_runs_are_counted_by_stage() -> None:
 
 
 def test_perfcore_is_compared_with_the_truth_of_its_own_run(tmp_path: Path) -> None:
-    ran = peers.run("perfcore", peers.Peer((), peers.perfcore_command, peers.perfcore_read), SMALL, tmp_path)
+    ran = peers.run("perfcore", peers.OWN["perfcore"], SMALL, tmp_path)
     assert ran.events >= SMALL.requests * SMALL.tokens
     assert ran.reported.ttft_ms is not None
     assert ran.reported.ttft_ms >= ran.true_ttft_ms >= peers.TTFT_MS
@@ -94,9 +96,18 @@ def test_ratios_come_first_in_the_table() -> None:
     assert markdown(("x",), [("1",)]) == "| x |\n| --- |\n| 1 |"
 
 
+@pytest.mark.parametrize(("floor", "because"), [(1.5, "Bare libcurl"), (0.5, page.UNKNOWN)])
+def test_gate_that_bare_libcurl_misses_too_is_not_held_against_the_loop(floor: float, because: str) -> None:
+    assert page.reason(Figure("a", "a", 2.0, gate=1.0, floor=floor), SEEN).startswith(because)
+
+
+def test_gaps_of_a_spinning_core_are_gaps() -> None:
+    assert all(gap > stalls.GAP_NS for gap in stalls.spin(min(os.sched_getaffinity(0)), 0.01))
+
+
 def test_page_names_each_gate_that_is_missed() -> None:
-    seen = page.Circumstances(date="today", minutes=1.0, other_share=0.1, load=0.5)
     job = {"requests": 1, "concurrency": 1, "tokens": 1, "ttft_ms": 1.0, "itl_ms": 1.0}
-    written = page.page([Figure("a", "a cost", 2.0, "µs", gate=1.0)], "no peers", job, seen)
+    written = page.page([Figure("a", "a cost", 2.0, "µs", gate=1.0)], "no peers", job, SEEN)
     assert "- a cost: 2 µs, where ≤ 1 µs is wanted." in written
+    assert page.UNKNOWN in written
     assert "no peers" in written

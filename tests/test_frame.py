@@ -29,6 +29,9 @@ FRAMES = st.builds(
     tool=st.binary(max_size=9),
     finish=st.binary(max_size=9),
     error=st.binary(max_size=9),
+    raw=st.binary(max_size=9),
+    turn=st.integers(0, 2**32 - 1),
+    target=st.integers(0, 255),
 )
 
 

@@ -75,9 +75,9 @@ def test_a_ring_smaller_than_a_frame_loses_nothing(simulator: RunningSimulator) 
     master = control.Control(memory, 1, 8)
     small = mmap.mmap(-1, ring.ring_bytes(4096))
     ring.create(small, 4096)
-    url = (simulator.url + URL).encode()
-    paths = [("content", "choices.0.delta.content"), ("finish", "choices.0.finish_reason")]
-    loop = Loop(control=memory, worker=0, ring=small, book=book, url=url, stream_paths=paths, full_paths=paths)
+    urls = [simulator.url + URL]
+    paths = [("content", "choices.0.delta.content", ""), ("finish", "choices.0.finish_reason", "")]
+    loop = Loop(control=memory, worker=0, ring=small, book=book, urls=urls, stream_paths=paths, full_paths=paths)
     received = drained(loop, master, ring.Reader(small), total=24)
     assert [answer.header["token_events"] for answer in answers(received)] == [300] * 24
     assert master.counters(0)["ring_full_waits"] > 0
@@ -125,7 +125,7 @@ def loop_on(book: bytes, **more: object) -> Loop:
     control.Control(memory, 1, 1)
     events = mmap.mmap(-1, ring.ring_bytes(4096))
     ring.create(events, 4096)
-    settings: dict[str, object] = {"control": memory, "worker": 0, "ring": events, "book": book, "url": b"http://x"}
+    settings: dict[str, object] = {"control": memory, "worker": 0, "ring": events, "book": book, "urls": [b"http://x"]}
     return Loop(**{**settings, "stream_paths": [], "full_paths": [], **more})  # type: ignore[arg-type]
 
 

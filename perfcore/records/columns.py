@@ -24,6 +24,8 @@ TAKEN: dict[str, type] = {
     "repeat": np.int64,
     "worker": np.int32,
     "attempt": np.int32,
+    "turn": np.int32,
+    "target": np.int16,
     "due_ns": np.int64,
     "sent_ns": np.int64,
     "uploaded_ns": np.int64,

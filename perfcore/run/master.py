@@ -138,9 +138,11 @@ def start_workers(
             ring_file=ring.file,
             book_file=memory.book_file,
             due_file=None if memory.due is None else memory.due.file,
-            url=target.url,
+            urls=[target.url],
+            balance="round_robin",
             headers=[*target.headers, "Expect:"],
-            options=target.options,
+            options=[*target.options],
+            multi_options=[],
             id_header=f"X-Request-Id: {run_name}-",
             stream_paths=flat(response_paths(dialect, True)),
             full_paths=flat(response_paths(dialect, False)),
@@ -148,15 +150,21 @@ def start_workers(
             done=dialect.done,
             complete=list(dialect.complete),
             stream=options.stream,
+            cumulative=False,
+            keep_events=False,
             event_limit=options.max_event_bytes,
+            first_byte_timeout_ns=0,
+            idle_timeout_ns=0,
+            retries=0,
+            seed=options.seed,
         )
         workers.append(start_worker(settings))
     return workers
 
 
-def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    """(field, path) in the order in which a field's paths are tried."""
-    return [(name, path) for name, alternatives in paths.items() for path in alternatives]
+def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
+    """(field, path, type of event) in the order in which a field's paths are tried."""
+    return [(name, path, "") for name, alternatives in paths.items() for path in alternatives]
 
 
 def run_facts(options: StressOptions, dialect: Dialect, target: Target, plan: Plan, rows: int) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.control import Control
 
 NS = 1_000_000_000
-IDLE_SLEEP_S = 0.01
-BUSY_SLEEP_S = 0.002
+# Between two looks. Every wake-up of the master takes a core from a worker or the server on a small machine, and a ring
+# of 16 MiB holds what 100,000 events a second bring in four seconds.
+SLEEP_S = 0.02
+FULL_BYTES = 2 << 20  # after a look that found more than this, the next one follows at once
 NO_FILE = 0
 
 
@@ -70,7 +72,8 @@ class Supervisor:
                 return "interrupt" if self.signals.count else "complete"
             self._obey()
             self.show()
-            time.sleep(BUSY_SLEEP_S if moved else IDLE_SLEEP_S)
+            if moved < FULL_BYTES:
+                time.sleep(SLEEP_S)
 
     def _obey(self) -> None:
         """One signal: send nothing new and give what runs its grace. Two, or the grace is over: cut off."""

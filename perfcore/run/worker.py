@@ -29,17 +29,25 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ring_file: int
     book_file: int
     due_file: int | None
-    url: str
+    urls: list[str]
+    balance: str
     headers: list[str]
-    options: list[tuple[int, int | str]]
+    options: list[tuple[int, int | str | list[str]]]
+    multi_options: list[tuple[int, int]]
     id_header: str
-    stream_paths: list[tuple[str, str]]
-    full_paths: list[tuple[str, str]]
+    stream_paths: list[tuple[str, str, str]]
+    full_paths: list[tuple[str, str, str]]
     framing: str
     done: str
     complete: list[str]
     stream: bool
+    cumulative: bool
+    keep_events: bool
     event_limit: int
+    first_byte_timeout_ns: int
+    idle_timeout_ns: int
+    retries: int
+    seed: int
 
 
 def main() -> None:
@@ -53,9 +61,11 @@ def main() -> None:
         ring=attach(settings.ring_file),
         book=attach(settings.book_file, readonly=True),
         due_offsets_ns=None if settings.due_file is None else attach(settings.due_file, readonly=True),
-        url=settings.url.encode(),
+        urls=settings.urls,
+        balance=settings.balance,
         headers=settings.headers,
         options=settings.options,
+        multi_options=settings.multi_options,
         id_header=settings.id_header.encode(),
         stream_paths=settings.stream_paths,
         full_paths=settings.full_paths,
@@ -63,7 +73,13 @@ def main() -> None:
         done=settings.done.encode(),
         complete=settings.complete,
         stream=settings.stream,
+        cumulative=settings.cumulative,
+        keep_events=settings.keep_events,
         event_limit=settings.event_limit,
+        first_byte_timeout_ns=settings.first_byte_timeout_ns,
+        idle_timeout_ns=settings.idle_timeout_ns,
+        retries=settings.retries,
+        seed=settings.seed,
     )
     loop.prepare()
     control.set_ready(settings.worker)

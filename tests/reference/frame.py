@@ -7,7 +7,7 @@ from typing import Any
 
 from perfcore_ext import frame
 
-HEADER = struct.Struct("<IIQ" + "q" * 21 + "I" * 8 + "H" * 4 + "B" * 6 + "2x")
+HEADER = struct.Struct("<IIQ" + "q" * 21 + "I" * 10 + "H" * 4 + "B" * 7 + "x")
 NAMES = [name for name, _ in frame.HEADER_FIELDS[:-1]]
 ARRAYS = {"wake_ns": "q", "read_delay_ns": "I", "read_seq": "I", "chars": "I", "kinds": "H"}
 ABSENT = {

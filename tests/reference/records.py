@@ -17,6 +17,8 @@ PLAIN: dict[str, Any] = {
     "repeat": 0,
     "worker": 0,
     "attempt": 0,
+    "turn": 0,
+    "target": 0,
     "due_ns": -1,
     "sent_ns": -1,
     "uploaded_ns": -1,
@@ -51,6 +53,8 @@ PLAIN: dict[str, Any] = {
 TYPES: dict[str, Any] = {
     "worker": np.int32,
     "attempt": np.int32,
+    "turn": np.int32,
+    "target": np.int16,
     "http_status": np.int32,
     "new_connection": np.bool_,
     "after_stop": np.bool_,
