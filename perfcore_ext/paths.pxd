@@ -43,6 +43,16 @@ cdef struct Edge:
     int32_t index                     # the array index that the key spells, -1 if it is none
     State* next                       # of the member
 
+# The last document, to tell at a glance that the next one differs from it in one string only: see paths.pyx.
+cdef struct Memo:
+    char* bytes
+    size_t length                     # 0: none
+    size_t hole                       # where that string starts, and where its closing quote is
+    size_t hole_end
+    Match* matches
+    int count
+    int capacity
+
 cdef struct Matcher:
     State* states
     Edge* edges
@@ -52,6 +62,7 @@ cdef struct Matcher:
     int count
     int capacity
     const char* error_at              # where the last document went wrong, NULL if it did not
+    Memo memo
 
 cdef class PathSet:
     cdef Matcher matcher

@@ -280,3 +280,41 @@ def test_chars_of_fragments_add_up_to_the_length_of_the_text(parts: list[str]) -
 )  # fmt: skip
 def test_integer_reads_only_non_negative_integers(number: bytes, value: int) -> None:
     assert integer(number) == value
+
+
+TEMPLATES = (
+    '{"id":"x","choices":[{"delta":{"content":%s},"finish_reason":null}],"usage":null}',
+    '{"choices":[{"delta":{"role":"assistant","content":%s}}],"id":"%%"}',
+    '{"choices":[{"delta":{"content":%s,"reasoning":%s}}]}',
+    '{"error":{"message":%s}}',
+    "[%s]",
+)
+ALIKE = ("choices.0.delta.content", "choices.0.delta.reasoning", "choices.0.finish_reason", "error.message", "error")
+    "choices.0.delta.content",
+    "choices.0.delta.reasoning",
+    "choices.0.finish_reason",
+    "error.message",
+    "error",
+    "0",
+)
+
+
+def outcome(paths: PathSet, document: bytes) -> tuple[str, object]:
+    """What matching gives: the matches, or where it fails."""
+    try:
+        return "matches", paths.match(document)
+    except MalformedJSON as error:
+        return "malformed", (error.position, error.matches)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.sampled_from(TEMPLATES), st.text(max_size=12), st.integers(0, 200), st.booleans())))
+def test_documents_that_are_alike_match_as_each_would_alone(
+    documents: list[tuple[str, str, int, bool]],
+) -> None:
+    together = PathSet(ALIKE)
+    for template, text, at, damaged in documents:
+        document = bytearray(template.replace("%s", json.dumps(text)).encode())
+        if damaged:
+            document[at % len(document)] ^= 1 << (at % 8)
+        assert outcome(together, bytes(document)) == outcome(PathSet(ALIKE), bytes(document))
