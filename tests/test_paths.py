@@ -289,14 +289,7 @@ TEMPLATES = (
     '{"error":{"message":%s}}',
     "[%s]",
 )
-ALIKE = ("choices.0.delta.content", "choices.0.delta.reasoning", "choices.0.finish_reason", "error.message", "error")
-    "choices.0.delta.content",
-    "choices.0.delta.reasoning",
-    "choices.0.finish_reason",
-    "error.message",
-    "error",
-    "0",
-)
+ALIKE = ["choices.0.delta.content", "choices.0.delta.reasoning", "choices.0.finish_reason", "error.message", "error"]
 
 
 def outcome(paths: PathSet, document: bytes) -> tuple[str, object]:
