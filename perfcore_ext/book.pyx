@@ -7,6 +7,8 @@ cdef packed struct BookHeader:
     uint64_t count
     uint64_t index_offset
     uint64_t bytes
+    uint64_t rows
+    uint64_t rows_offset
 
 
 cdef class Book:
@@ -17,15 +19,17 @@ cdef class Book:
         self.held = True
         cdef const BookHeader* header = <const BookHeader*>self.view.buf
         cdef uint64_t size = self.view.len
-        if size < sizeof(BookHeader) or header.magic[:8] != b"PFBOOK01" or header.count == 0:
+        if size < sizeof(BookHeader) or header.magic[:8] != b"PFBOOK02" or header.rows == 0:
             raise ValueError("not a request book, or an empty one")
-        if header.index_offset > size or header.count > (size - header.index_offset) // sizeof(BookEntry):
+        if not (fits(header.index_offset, header.count, sizeof(BookEntry), size)
+                and fits(header.rows_offset, header.rows + 1, sizeof(uint64_t), size) and header.bytes == size):
             raise ValueError("the request book is cut short")
         self.bodies = <const char*>self.view.buf
         self.entries = <const BookEntry*>(self.bodies + header.index_offset)
-        self.rows = header.count
-        if any(self.entries[row].offset + self.entries[row].length > size for row in (0, self.rows - 1)):
-            raise ValueError("the request book is cut short")
+        self.firsts = <const uint64_t*>(self.bodies + header.rows_offset)
+        self.rows = header.rows
+        if self.firsts[self.rows] != header.count:
+            raise ValueError("the request book does not hold together")
 
     def __dealloc__(self):
         if self.held:
@@ -33,3 +37,8 @@ cdef class Book:
 
     def __len__(self) -> int:
         return self.rows
+
+
+cdef bint fits(uint64_t offset, uint64_t count, uint64_t width, uint64_t size) noexcept:
+    """Whether so many things of that width lie within the file, at an offset that suits them."""
+    return offset <= size and offset % 8 == 0 and count <= (size - offset) // width

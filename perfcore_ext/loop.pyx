@@ -16,13 +16,13 @@ so the sum in flight never exceeds it.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from libc.errno cimport ENOENT, ENOMEM
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from perfcore_ext.atomics cimport fetch_add, load_acquire, load_relaxed, store_relaxed, store_release
-from perfcore_ext.book cimport Book
+from perfcore_ext.book cimport Book, BookEntry, Splice
 from perfcore_ext.clock cimport now_ns
 from perfcore_ext.control cimport (
     CONTROL_MAGIC, ControlHeader, Segment, Slot, WorkerState, slot_table, worker_state,
@@ -43,8 +43,12 @@ from perfcore_ext.poller cimport (
 from perfcore_ext.reading cimport Answers
 from perfcore_ext.ring cimport RingWriter, writer_attach, writer_flush, writer_free
 from perfcore_ext.transfer cimport (
-    CURL_ERROR_SIZE, Reading, Transfer, on_body, on_header, transfer_begin, transfer_finish, transfer_free, transfer_init,
+    CURL_ERROR_SIZE, Bytes, Reading, Transfer, append, clear, on_body, on_header, release, transfer_begin,
+    transfer_finish, transfer_free, transfer_init,
 )
+
+cdef extern from "<string.h>" nogil:
+    void* memmem(const void* text, size_t length, const void* part, size_t part_length)
 
 cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, unsigned long value)
@@ -91,7 +95,12 @@ cdef struct Client:
     int64_t free_ns                   # since when the slot has been free
     int64_t sequence                  # of the request in hand
     int attempt                       # of that request, from 0
-    int64_t retry_ns                  # when its next attempt is due
+    int64_t retry_ns                  # when its next attempt, or its next turn, is due
+    uint32_t turn                     # of its conversation
+    bint turning                      # what waits is a turn, not a further attempt
+    Bytes answers                     # of the turns before, one after the other
+    Bytes ends                        # where each of them ends in there, as size_t
+    Bytes body                        # with the answers in their places
     int target                        # URL that the handle is set to
 
 
@@ -262,6 +271,9 @@ cdef class Loop:
                 if self.clients[slot] != NULL:
                     self.api.easy_cleanup(self.clients[slot].transfer.easy)
                     transfer_free(&self.clients[slot].transfer)
+                    release(&self.clients[slot].answers)
+                    release(&self.clients[slot].ends)
+                    release(&self.clients[slot].body)
                     free(self.clients[slot])
         if self.template != NULL:
             self.api.easy_cleanup(self.template)
@@ -506,6 +518,7 @@ cdef class Loop:
         cdef Client* client = self.clients[slot]
         cdef Transfer* transfer = &client.transfer
         cdef int64_t row = sequence % self.book.rows
+        cdef const BookEntry* entry = &self.book.entries[self.book.firsts[row] + client.turn]
         transfer_begin(transfer)
         self.note_claim(segment, slot, sequence, due_ns)
         transfer.header.request_id = segment.first_request_id + sequence
@@ -514,13 +527,17 @@ cdef class Loop:
         transfer.header.phase = <uint8_t>segment.phase
         transfer.header.worker = <unsigned short>self.worker
         transfer.header.attempt = <unsigned short>attempt
+        transfer.header.turn = client.turn
         client.sequence = sequence
         client.attempt = attempt
         transfer.header.due_ns = due_ns
         if client.id_prefix:
             write_number(client.id_text + client.id_prefix, transfer.header.request_id)
-        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book.bodies + self.book.entries[row].offset)
-        self.api.easy_setopt(transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>self.book.entries[row].length)
+        if entry.splices:
+            self.splice(client, entry)
+        else:
+            self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book.bodies + entry.offset)
+            self.api.easy_setopt(transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>entry.length)
         self.aim(client, sequence, attempt, row)
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
@@ -532,6 +549,28 @@ cdef class Loop:
             self.poller.failure = ENOMEM
             return
         self.kick(segment)
+
+    cdef void splice(self, Client* client, const BookEntry* entry) noexcept nogil:
+        """Put the answers to earlier turns into the body: they are bodies of JSON strings, as the body needs them."""
+        cdef const char* source = self.book.bodies + entry.offset
+        cdef const char* text = source + entry.splices * sizeof(Splice)
+        cdef const size_t* ends = <const size_t*>client.ends.data
+        cdef Splice place
+        cdef size_t at = 0, start
+        cdef uint32_t i
+        cdef int failed = 0
+        client.body.length = 0
+        for i in range(entry.splices):
+            memcpy(&place, source + i * sizeof(Splice), sizeof(Splice))
+            start = ends[place.turn - 1] if place.turn else 0
+            failed |= append(&client.body, text + at, place.position - at)
+            failed |= append(&client.body, client.answers.data + start, ends[place.turn] - start)
+            at = place.position
+        failed |= append(&client.body, text + at, entry.length - at)
+        if failed:
+            self.poller.failure = ENOMEM
+        self.api.easy_setopt(client.transfer.easy, OPT_POSTFIELDS, client.body.data)
+        self.api.easy_setopt(client.transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>client.body.length)
 
     cdef void aim(self, Client* client, int64_t sequence, int attempt, int64_t row) noexcept nogil:
         """Choose the URL of an attempt; a further one tries another."""
@@ -550,7 +589,7 @@ cdef class Loop:
         self.target_in_flight[target] += 1
 
     cdef void send_again(self, Segment* segment, int64_t now) noexcept nogil:
-        """Send the further attempts that are due."""
+        """Send the further attempts and the next turns that are due."""
         cdef int64_t i = 0
         cdef Client* client
         self.next_retry_ns = NEVER
@@ -559,7 +598,8 @@ cdef class Loop:
             if client.retry_ns <= now:
                 self.waiting_count -= 1
                 self.waiting[i] = self.waiting[self.waiting_count]
-                self.send(segment, client.transfer.slot, client.sequence, client.attempt + 1, client.retry_ns)
+                self.send(segment, client.transfer.slot, client.sequence, 0 if client.turning else client.attempt + 1,
+                          client.retry_ns)
             else:
                 self.next_retry_ns = min(self.next_retry_ns, client.retry_ns)
                 i += 1
@@ -599,11 +639,15 @@ cdef class Loop:
             return
         self.completed += 1
         self.failed += transfer.header.error_class != CLASS_OK
+        if transfer.header.error_class == CLASS_OK and not after_stop and self.has_next_turn(client):
+            self.take_turn(client)
+            return
         client.free_ns = transfer.header.end_ns
         self.release_slot(client)
         self.pause_after(transfer)
 
     cdef void release_slot(self, Client* client) noexcept nogil:
+        client.turn = 0
         store_release(&self.slots[client.transfer.slot].request_id, -1)
         self.put_free_slot(client.transfer.slot)
 
@@ -613,7 +657,29 @@ cdef class Loop:
         cdef int64_t pause = min(<int64_t>FIRST_RETRY_NS << min(client.attempt, 20), LONGEST_RETRY_NS)
         self.random = self.random * 6364136223846793005ULL + 1442695040888963407ULL
         pause = pause // 2 + <int64_t>((self.random >> 33) % <uint64_t>pause)
-        client.retry_ns = client.transfer.header.end_ns + max(pause, client.transfer.header.retry_after_ns)
+        self.keep_waiting(client, max(pause, client.transfer.header.retry_after_ns), False)
+
+    cdef bint has_next_turn(self, const Client* client) noexcept nogil:
+        cdef int64_t row = client.sequence % self.book.rows
+        return self.book.firsts[row] + client.turn + 1 < self.book.firsts[row + 1]
+
+    cdef void take_turn(self, Client* client) noexcept nogil:
+        """Keep the answer for the bodies of later turns, and the slot until the user has thought."""
+        cdef size_t start = start_of_answer(&client.transfer.content)
+        cdef int64_t row = client.sequence % self.book.rows
+        if client.turn == 0:
+            clear(&client.answers)
+            clear(&client.ends)
+        if (append(&client.answers, client.transfer.content.data + start, client.transfer.content.length - start) < 0
+                or append(&client.ends, <const char*>&client.answers.length, sizeof(size_t)) < 0):
+            self.poller.failure = ENOMEM
+            return
+        client.turn += 1
+        self.keep_waiting(client, self.book.entries[self.book.firsts[row] + client.turn].think_ns, True)
+
+    cdef void keep_waiting(self, Client* client, int64_t pause_ns, bint turning) noexcept nogil:
+        client.turning = turning
+        client.retry_ns = client.transfer.header.end_ns + pause_ns
         store_relaxed(&self.slots[client.transfer.slot].sent_ns, -1)
         self.waiting[self.waiting_count] = client.transfer.slot
         self.waiting_count += 1
@@ -728,6 +794,22 @@ cdef class Loop:
         self.free_first = (self.free_first + 1) % self.control.slots
         self.free_count -= 1
         return slot
+
+
+cdef size_t start_of_answer(const Bytes* content) noexcept nogil:
+    """Where the answer begins in an escaped text that may open with thoughts: those stay out of the history."""
+    cdef const char* end = content.data + content.length
+    cdef const char* at = <const char*>memmem(content.data, content.length, b"</think>", 8) if content.length else NULL
+    if at != NULL:
+        at += 8
+    elif content.length:
+        at = <const char*>memmem(content.data, content.length, b"\\u003c/think\\u003e", 18)
+        at = at + 18 if at != NULL else NULL
+    if at == NULL:
+        return 0
+    while end - at >= 2 and at[0] == c"\\" and at[1] == c"n":
+        at += 2
+    return at - content.data
 
 
 cdef bint may_pass(const FrameHeader* header) noexcept nogil:

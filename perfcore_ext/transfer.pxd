@@ -128,6 +128,11 @@ cdef struct Transfer:
     int64_t read_ns                   # clock of the write callback under way, or of the last one
     char curl_error[CURL_ERROR_SIZE]
 
+# Growing bytes: -1 when out of memory.
+cdef int append(Bytes* bytes, const char* data, size_t n) noexcept nogil
+cdef void clear(Bytes* bytes) noexcept nogil
+cdef void release(Bytes* bytes) noexcept nogil
+
 cdef void transfer_init(Transfer* transfer, Reading* reading, void* easy, int slot) noexcept nogil
 cdef void transfer_free(Transfer* transfer) noexcept nogil
 

@@ -12,7 +12,7 @@ import numpy as np
 from perfcore.records import frame as frames
 from perfcore.run.book import BookWriter
 from perfcore.run.transport import Option, curl_options
-from perfcore.workload.dialect import Dialect, load_dialect, response_paths
+from perfcore.workload.dialect import Dialect, is_streamed, load_dialect, response_paths
 from perfcore_ext import control, frame, ring
 from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.loop import Loop
@@ -58,9 +58,12 @@ def send(
     timeout_s: float = 10.0,
     headers: Sequence[str] = (),
     options: Sequence[Option] = (),
+    book: mmap.mmap | None = None,
     **more: Any,
 ) -> list[Answer]:
-    """Send `total` requests (each body once) in a closed loop to `url`; the answers in the order of the requests.
+    """Send `total` requests (each body once) in a closed loop to `url`; the answers in the order of requests and turns.
+
+    `book` takes the place of `bodies`.
 
     `more` goes to perfcore_ext.loop.Loop as it stands: event_limit, id_header, use_timerfd.
     """
@@ -73,16 +76,17 @@ def send(
         control=control_memory,
         worker=0,
         ring=ring_memory,
-        book=book_of(bodies),
+        book=book_of(bodies) if book is None else book,
         urls=[url],
         headers=["Content-Type: application/json", "Expect:", *headers],
         options=[*curl_options(url, timeout_s, "perfcore-test"), *options],
-        stream_paths=flat(response_paths(spoken, True)),
-        full_paths=flat(response_paths(spoken, False)),
+        stream_paths=response_paths(spoken, True),
+        full_paths=response_paths(spoken, False),
         framing=spoken.framing,
         done=spoken.done.encode(),
         complete=spoken.complete,
-        stream=stream,
+        stream=is_streamed(spoken, stream),
+        cumulative=spoken.cumulative,
         **more,
     )
     master.set_limit(0, concurrency)
@@ -98,7 +102,7 @@ def send(
         open_loop=False,
     )
     loop.run()
-    return sorted(answers(taken(ring_memory)), key=lambda answer: answer.header["request_id"])
+    return sorted(answers(taken(ring_memory)), key=lambda answer: (answer.header["request_id"], answer.header["turn"]))
 
 
 def book_of(bodies: Sequence[bytes]) -> bytes:
@@ -109,11 +113,6 @@ def book_of(bodies: Sequence[bytes]) -> bytes:
             for body in bodies:
                 book.add(body)
         return path.read_bytes()
-
-
-def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
-    """Fields, paths and types of events as the loop takes them."""
-    return [(name, path, "") for name, alternatives in paths.items() for path in alternatives]
 
 
 def taken(memory: mmap.mmap) -> bytes:

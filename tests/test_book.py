@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from perfcore.errors import UserError
 from perfcore.run.book import BookWriter, read_book
+from perfcore_ext.book import Book
 
 
 def written(path: Path, bodies: list[bytes]) -> int:
@@ -27,12 +28,22 @@ def test_bodies_come_back_in_order(bodies: list[bytes]) -> None:
         assert read_book(path) == bodies
 
 
-def test_header_and_index_lie_where_the_layout_says(tmp_path: Path) -> None:
+def test_header_and_tables_lie_where_the_layout_says(tmp_path: Path) -> None:
     written(tmp_path / "book", [b"abc", b"de"])
     data = (tmp_path / "book").read_bytes()
-    assert struct.unpack("<8sQQQ32s", data[:64]) == (b"PFBOOK01", 2, 72, 104, bytes(32))
+    assert struct.unpack("<8sQQQQQ16s", data[:64]) == (b"PFBOOK02", 2, 72, 160, 2, 136, bytes(16))
     assert data[64:72] == b"abcde\0\0\0"
-    assert struct.unpack("<4Q", data[72:]) == (64, 3, 67, 2)
+    assert struct.unpack("<QQqIIQQqII", data[72:136]) == (64, 3, 0, 0, 0, 67, 2, 0, 0, 0)
+    assert struct.unpack("<3Q", data[136:]) == (0, 1, 2)
+
+
+def test_turns_of_a_conversation_share_a_row(tmp_path: Path) -> None:
+    with BookWriter(tmp_path / "book") as book:
+        book.add(b"first")
+        book.add(b"second", [(3, 0)], turn=1, think_ns=7)
+        assert book.close() == 1
+    assert read_book(tmp_path / "book") == [b"first", b"second"]
+    assert len(Book((tmp_path / "book").read_bytes())) == 1
 
 
 def test_bodies_larger_than_the_buffer_are_whole(tmp_path: Path) -> None:

@@ -1,29 +1,35 @@
 """The request book: every body of a run, encoded before the clock starts, in one file that all workers map.
 
-Layout, little-endian: a header of 64 bytes (magic, count, index_offset, bytes in the file, zeros), the bodies back to
-back, and at index_offset, which is a multiple of 8, for each body its offset and length. The header is written last, so
-that a book that was not finished has no magic.
+Layout, little-endian: a header of 64 bytes (magic, count, index_offset, bytes in the file, rows, rows_offset, zeros),
+the bodies back to back, at index_offset an entry for each body (ENTRY), and at rows_offset for each row of the data set
+the number of its first entry, and after the last one the number of entries: a conversation is a row with an entry a turn.
+A body that contains answers to earlier turns has a SPLICE for each in front of it: where the answer goes, and whose it
+is. Both tables lie at multiples of 8. The header is written last, so that an unfinished book has no magic.
 """
 
 import struct
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from perfcore.errors import UserError
 
-MAGIC = b"PFBOOK01"
-HEADER = struct.Struct("<8sQQQ32x")
+MAGIC = b"PFBOOK02"
+HEADER = struct.Struct("<8sQQQQQ16x")
+ENTRY = struct.Struct("<QQqII")  # offset, length, think_ns, splices, turn
+SPLICE = struct.Struct("<QII")  # position in the body, turn, zero
 BUFFER_BYTES = 1 << 20
 
 
 class BookWriter:
-    """Writes a book body by body; only its index (16 bytes a body) is kept in memory. Raises UserError if it cannot."""
+    """Writes a book body by body; only tables (40 bytes a body) are kept in memory. Raises UserError if it cannot."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._index = array("Q")
+        self._index = bytearray()
+        self._rows = array("Q")
         self._offset = HEADER.size
         try:
             self._file = path.open("wb", buffering=BUFFER_BYTES)
@@ -38,31 +44,41 @@ class BookWriter:
         if not self._file.closed:
             self.close() if kind is None else self._drop()
 
-    def add(self, body: bytes) -> None:
-        """Append one body."""
-        try:
-            self._file.write(body)
-        except OSError as error:
-            self._drop()
-            raise unwritable(self._path, error) from None
-        self._index.extend((self._offset, len(body)))
-        self._offset += len(body)
+    def add(self, body: bytes, splices: Sequence[tuple[int, int]] = (), turn: int = 0, think_ns: int = 0) -> None:
+        """Append one body: of a new row, or if it is no first turn, of the row before.
+
+        `splices`: (position, earlier turn) in ascending order of where the answers to earlier turns go.
+        """
+        if turn == 0:
+            self._rows.append(len(self._index) // ENTRY.size)
+        self._index += ENTRY.pack(self._offset, len(body), think_ns, len(splices), turn)
+        self._write(b"".join(SPLICE.pack(position, earlier, 0) for position, earlier in splices) + body)
 
     def close(self) -> int:
-        """Write index and header; return how many bodies the book holds."""
-        count = len(self._index) // 2
-        padding = -self._offset % 8
-        index_offset = self._offset + padding
+        """Write tables and header; return how many rows the book holds."""
+        rows, count = len(self._rows), len(self._index) // ENTRY.size
+        self._write(bytes(-self._offset % 8))
+        index_offset = self._offset
+        self._rows.append(count)
+        self._write(self._index)
+        rows_offset = self._offset
+        self._write(self._rows.tobytes())
         try:
-            self._file.write(bytes(padding))
-            self._file.write(self._index)
             self._file.seek(0)
-            self._file.write(HEADER.pack(MAGIC, count, index_offset, index_offset + 16 * count))
+            self._file.write(HEADER.pack(MAGIC, count, index_offset, self._offset, rows, rows_offset))
             self._file.close()
         except OSError as error:
             self._drop()
             raise unwritable(self._path, error) from None
-        return count
+        return rows
+
+    def _write(self, data: bytes | bytearray) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._drop()
+            raise unwritable(self._path, error) from None
+        self._offset += len(data)
 
     def _drop(self) -> None:
         # Closing writes what is still buffered, which on a full disk fails once more and closes all the same.
@@ -78,10 +94,11 @@ def unwritable(path: Path, error: OSError) -> UserError:
 
 
 def read_book(path: Path) -> list[bytes]:
-    """All bodies of a book; raises ValueError if it is not a finished one."""
+    """All bodies of a book as they were added; raises ValueError if it is not a finished one."""
     data = path.read_bytes()
-    magic, count, index_offset, size = HEADER.unpack_from(data)
+    magic, count, index_offset, size, _, _ = HEADER.unpack_from(data)
     if magic != MAGIC or size != len(data):
         raise ValueError(f"{path} is not a finished request book")
-    index = struct.unpack_from(f"<{2 * count}Q", data, index_offset)
-    return [data[offset : offset + length] for offset, length in zip(index[::2], index[1::2], strict=True)]
+    entries = (ENTRY.unpack_from(data, index_offset + at * ENTRY.size) for at in range(count))
+    starts = ((offset + splices * SPLICE.size, length) for offset, length, _, splices, _ in entries)
+    return [data[start : start + length] for start, length in starts]
