@@ -7,6 +7,12 @@ import pytest
 from perfcore.report.live import Live, Snapshot, line
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that can rewrite a line, wherever the tests run."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
 class Screen(io.StringIO):
     """A stream that says it is a terminal."""
 
