@@ -280,6 +280,8 @@ cdef int on_event(void* context, const char* data, size_t n, const char* name, s
     cdef uint32_t chars = 0
     cdef int64_t delay = transfer.read_ns - reading.wake_ns
     cdef int kinds
+    if n == 0:                        # `data:` alone keeps a connection alive and says nothing
+        return 0
     if at == events.room and grow_events(events) < 0:
         transfer.failure = FAILURE_NO_MEMORY
         return 1

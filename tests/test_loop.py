@@ -59,6 +59,12 @@ def test_events_of_one_read_share_their_stamp_and_say_so() -> None:
     assert (first.t_ns, first.read_seq) == (second.t_ns, second.read_seq)
 
 
+def test_empty_data_is_no_event() -> None:
+    with replay([b"".join(in_pieces(b"data:\n\n", EVENT % b"a", b"data: \n\n", LAST))]) as url:
+        answer = send(url)[0]
+    assert (answer.error_class, answer.header["events"], answer.header["bad_json"]) == ("ok", 2, 0)
+
+
 def test_an_answer_that_is_there_at_once_is_not_stamped_before_it_was_sent(tmp_path: Path) -> None:
     truth = tmp_path / "truth.bin"
     with start_simulator(SimulatorSettings(ttft_base_ms=0, itl_ms=0), truth) as running:
