@@ -18,7 +18,6 @@ import numpy as np
 from benchmarks.process import output, python, start
 from perfcore.records.frame import HEADER
 from perfcore.run.book import BookWriter
-from perfcore.run.master import flat
 from perfcore.run.preparation import allow_files
 from perfcore.run.transport import curl_options
 from perfcore.workload.dialect import load_dialect, response_paths
@@ -89,8 +88,8 @@ def make_loop(url: str, body: str, control: mmap.mmap, memory: mmap.mmap) -> Loo
         headers=["Content-Type: application/json", "Expect:"],
         options=curl_options(url, 600, "perfcore"),
         id_header=b"X-Request-Id: benchmark-",
-        stream_paths=flat(response_paths(dialect, True)),
-        full_paths=flat(response_paths(dialect, False)),
+        stream_paths=response_paths(dialect, True),
+        full_paths=response_paths(dialect, False),
         framing=dialect.framing,
         done=dialect.done.encode(),
         complete=dialect.complete,

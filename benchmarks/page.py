@@ -12,7 +12,7 @@ HEAD = ("what", "measured", "gate", "met", "beside it")
 
 # Why a gate is missed, as far as that is known, by the key of its figure.
 REASONS = {
-    "burst-cost": "Nearly half of it is the check and search of each event's whole JSON, the rest mostly libcurl's.",
+    "burst-cost": "What libcurl takes of it stands beside it; the rest is the framing, the JSON and the frame.",
     "slip": "The median is what the timer allows. The tail is the machine's: its cores were away for up to "
     "{longest_ms:.1f} ms at once.",
 }

@@ -1,25 +1,21 @@
-"""From defaults, a file, the environment and flags to the options of a run, each with where it came from."""
+"""From defaults, preset, file, environment and flags to the options of a run, each with where it came from."""
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from perfcore.errors import UserError
 from perfcore.options import OPTIONS, StressOptions, flag_of, key_of, variable_of
+from perfcore.preset import Preset, read_models, read_preset
 from perfcore.redaction import redacted
+from perfcore.tables import read_table
 
 PREFIX = "PERFCORE_"
-FORMATS: dict[str, Callable[[bytes], Any]] = {
-    ".toml": msgspec.toml.decode,
-    ".yaml": msgspec.yaml.decode,
-    ".yml": msgspec.yaml.decode,
-    ".json": msgspec.json.decode,
-}
+PRESET, FILE, ENVIRONMENT, FLAG = 1, 2, 3, 4  # what goes before what; 0 is a default
+API_KEY = "api_key"  # found in presets only, and sent as a header
 NAMES = {key_of(name): name for name in OPTIONS}
 VARIABLES = {variable_of(name): name for name in OPTIONS} | {
     more.also: name for name, more in OPTIONS.items() if more.also
@@ -41,47 +37,95 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Resolved:
-    """Options of a run and by name the origin of each: default, file x.toml, environment PERFCORE_RATE, --rate."""
+    """Options of a run and by name the origin of each: default, file x.toml, environment PERFCORE_RATE, --rate.
+
+    `notes` are what the user should be told of the files that were read.
+    """
 
     options: StressOptions
     origins: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+class Layer(NamedTuple):
+    """What one file gives."""
+
+    given: list[Given]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(flags: Mapping[str, object], config: Path | None, environment: Mapping[str, str]) -> Resolved:
-    """Options from defaults < file < environment < flags.
+    """Options from defaults < preset < file < environment < flags.
 
     `flags` holds what was given by option name; None and () stand for flags that were not. Raises UserError for what is
     unknown, out of range, or contradicts itself.
     """
-    given = [*(from_file(config) if config else ()), *from_environment(environment), *from_flags(flags)]
+    outer = [*from_environment(environment), *from_flags(flags)]
+    file = from_file(config, last("preset_model", outer)) if config else Layer([])
+    near = [*file.given, *outer]
+    preset = from_preset(last("preset", near), last("preset_model", near))
     values = dataclasses.asdict(StressOptions())
     origins = dict.fromkeys(values, "default")
     ranks = dict.fromkeys(values, 0)
-    for name, value, origin, rank in given:
-        values[name], origins[name], ranks[name] = checked(name, value, origin), origin, rank
+    for given in (*preset.given, *near):
+        if given.name != API_KEY:
+            put(given, values, origins, ranks)
+    refuse_unused_pick(values, origins, config)
+    add_api_key([given for given in (*preset.given, *near) if given.name == API_KEY], values, origins, ranks)
     choose_workload(values, origins, ranks)
     choose_load(values, origins)
     check_api_key(values, origins, environment)
-    return Resolved(StressOptions(**values), origins)
+    return Resolved(StressOptions(**values), origins, (*preset.notes, *file.notes))
 
 
-def from_file(path: Path) -> list[Given]:
-    """What a TOML, YAML or JSON file gives; raises UserError for one that cannot be read and for unknown keys."""
-    decode = FORMATS.get(path.suffix.lower())
-    if decode is None:
-        raise UserError(f"--config {path} ends in none of {', '.join(FORMATS)}; rename it to what it holds")
-    try:
-        table = decode(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read --config {path}: {error.strerror}; give a file that can be read") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {path} is not valid {path.suffix[1:].upper()}: {error}; mend it there") from None
-    if not isinstance(table, dict) and table is not None:
-        raise UserError(f"--config {path} holds no table of keys; write lines such as concurrency = 16")
-    return [
-        Given(known(str(key).replace("-", "_"), NAMES, f"key {key!r} in {path}"), value, f"file {path}", 1)
-        for key, value in (table or {}).items()
-    ]
+def last(name: str, given: Iterable[Given]) -> str | None:
+    """Text that is given for an option nearest to the command line, or None."""
+    found = [one for one in given if one.name == name]
+    return checked(name, found[-1].value, found[-1].origin) if found else None
+
+
+def put(given: Given, values: dict[str, Any], origins: dict[str, str], ranks: dict[str, int]) -> None:
+    """Put a value in the place of an earlier one; a body is merged over that of a preset."""
+    name, value, origin, rank = given
+    value = checked(name, value, origin)
+    if name == "body" and ranks[name] == PRESET and rank > PRESET:
+        value, origin = overlaid(values[name], value), f"{origin} over {origins[name]}"
+    values[name], origins[name], ranks[name] = value, origin, rank
+
+
+def overlaid(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables merged deeply; null stays, as it removes a key of the body."""
+    both = {
+        key: overlaid(below, over[key])
+        for key, below in under.items()
+        if isinstance(below, dict) and isinstance(over.get(key), dict)
+    }
+    return {**under, **over, **both}
+
+
+def from_file(path: Path, pick: str | None) -> Layer:
+    """What a TOML, YAML or JSON file gives, or an AISBench configuration of models; raises UserError."""
+    if path.suffix.lower() == ".py":
+        return layer(read_models(path, pick), FILE)
+    return Layer(
+        [
+            Given(known(key, NAMES, f"key {key!r} in {path}"), value, f"file {path}", FILE)
+            for key, value in read_table(path, "--config").items()
+        ]
+    )
+
+
+def from_preset(name: str | None, pick: str | None) -> Layer:
+    """What a preset gives, if one is named; raises UserError for one that is unknown or wrong."""
+    return Layer([]) if name is None else layer(read_preset(name, pick), PRESET)
+
+
+def layer(preset: Preset, rank: int) -> Layer:
+    """What was read of a preset, among what else is given."""
+    given = [Given(name, value, origin, rank) for name, (value, origin) in preset.options.items()]
+    if preset.api_key:
+        given.append(Given(API_KEY, preset.api_key, "the API key of that file", rank))
+    return Layer(given, preset.notes)
 
 
 def from_environment(environment: Mapping[str, str]) -> list[Given]:
@@ -90,13 +134,13 @@ def from_environment(environment: Mapping[str, str]) -> list[Given]:
     for variable in ours:
         known(variable, VARIABLES, f"environment variable {variable}")
     ordered = sorted((name for name in ours if ours[name]), key=lambda name: name.startswith(PREFIX))
-    return [Given(VARIABLES[name], ours[name], f"environment {name}", 2) for name in ordered]
+    return [Given(VARIABLES[name], ours[name], f"environment {name}", ENVIRONMENT) for name in ordered]
 
 
 def from_flags(flags: Mapping[str, object]) -> list[Given]:
     """What the command line gives."""
     return [
-        Given(name, value, "--no-" + key_of(name) if value is False else flag_of(name), 3)
+        Given(name, value, "--no-" + key_of(name) if value is False else flag_of(name), FLAG)
         for name, value in flags.items()
         if value is not None and value != ()
     ]
@@ -154,6 +198,23 @@ def choose_load(values: dict[str, Any], origins: dict[str, str]) -> None:
     if values["rate"] is None and values["concurrency"] is None:
         values["concurrency"] = DEFAULT_CONCURRENCY
         origins["concurrency"] = "default, as neither concurrency nor rate is given"
+
+
+def refuse_unused_pick(values: dict[str, Any], origins: dict[str, str], config: Path | None) -> None:
+    """Raise UserError where a model is chosen and no file has models to choose from."""
+    files = [str(path) for path in (config, values["preset"]) if path is not None]
+    if values["preset_model"] is not None and not any(file.lower().endswith(".py") for file in files):
+        place = f"preset_model ({origins['preset_model']})"
+        raise UserError(f"{place} chooses a model of an AISBench file, and none is given; leave it out")
+
+
+def add_api_key(keys: list[Given], values: dict[str, Any], origins: dict[str, str], ranks: dict[str, int]) -> None:
+    """Send an API key that a file holds as a header, unless another is given nearer to the command line."""
+    own = any(line.partition(":")[0].strip().lower() == "authorization" for line in values["header"])
+    if not keys or own or (values["api_key_env"] is not None and ranks["api_key_env"] >= keys[-1].rank):
+        return
+    values["header"] = (*values["header"], f"Authorization: Bearer {keys[-1].value}")
+    origins["header"] = f"{origins['header']} and {keys[-1].origin}" if ranks["header"] else keys[-1].origin
 
 
 def check_api_key(values: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str]) -> None:

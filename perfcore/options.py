@@ -61,6 +61,16 @@ def seconds(words: str, **more: Any) -> Option:
     return Option(values.duration, "TIME", words, most=YEAR_S, **more)
 
 
+def choice(words: str, *names: str) -> Option:
+    """Option whose value is one of several names."""
+    return Option(values.choice(*names), "|".join(names), words)
+
+
+def file(words: str, **more: Any) -> Option:
+    """Option whose value is the path of a file."""
+    return Option(values.path, "FILE", words, **more)
+
+
 def switch(words: str) -> Option:
     """Option that is on or off."""
     return Option(values.switch, "", words)
@@ -70,15 +80,38 @@ def switch(words: str) -> Option:
 class StressOptions:
     """Every option of `perfcore stress`. Times are in seconds; None says that an option was not given."""
 
-    url: Annotated[
+    preset: Annotated[
         str | None,
-        Option(
-            values.url,
-            "URL",
-            "Service to load: a base URL (http://host:8000, http://host:8000/v1) or the full URL of its requests.",
-            unset="the built-in simulator is started",
+        text(
+            "NAME|FILE",
+            "Options of a kind of service to start from: a name from `perfcore list presets`, or a file.",
+            unset="none",
         ),
     ] = None
+    preset_model: Annotated[
+        str | None,
+        text("NAME", "Model (its abbr) to take from an AISBench file that has several.", unset="the only one"),
+    ] = None
+    url: Annotated[
+        tuple[str, ...],
+        Option(
+            values.urls,
+            "URL",
+            "Service to load: a base URL (http://host:8000, http://host:8000/v1) or the full URL of its requests; "
+            "repeatable for several replicas.",
+            many=True,
+            unset="the built-in simulator is started",
+        ),
+    ] = ()
+    balance: Annotated[
+        str,
+        choice(
+            "How requests are dealt out over several URLs; sticky keeps each row of the data set on one.",
+            "round_robin",
+            "least_in_flight",
+            "sticky",
+        ),
+    ] = "round_robin"
     dialect: Annotated[
         str, text("NAME", "How the service is spoken to: a name from `perfcore list dialects` or a .toml file.")
     ] = "openai-chat"
@@ -136,6 +169,24 @@ class StressOptions:
         ),
     ] = field(default_factory=dict)
     stream: Annotated[bool, switch("Ask for streamed answers.")] = True
+    think_tags: Annotated[
+        str,
+        Option(
+            values.think_tags,
+            "auto|off|OPEN,CLOSE",
+            "Tags that mark reasoning within the text of an answer; auto is <think>,</think>.",
+        ),
+    ] = "auto"
+    keep_events: Annotated[
+        str,
+        choice(
+            "Keep the JSON of each event, from which tool calls, choices and log probabilities are put together; "
+            "auto: where the first request asks for any of these.",
+            "auto",
+            "always",
+            "never",
+        ),
+    ] = "auto"
 
     concurrency: Annotated[
         int | None,
@@ -167,10 +218,100 @@ class StressOptions:
         float | None,
         per_second("Clients to add per second until the concurrency is reached.", 1_000_000, unset="all start at once"),
     ] = None
+    history: Annotated[
+        str,
+        choice(
+            "What later turns of a conversation have as history: the service's own answers without its thoughts (own), "
+            "or the data set's (data).",
+            "own",
+            "data",
+        ),
+    ] = "own"
+    think_s: Annotated[
+        float, seconds("Time between an answer and the next turn of its conversation; a row may give its own.", least=0)
+    ] = 0.0
     warmups: Annotated[int, count("Requests to send and finish first, left out of every figure.", 0, INT32)] = 0
     timeout_s: Annotated[float, seconds("Time that a request may take in all; 0 for no limit.", least=0)] = 600.0
+    connect_timeout_s: Annotated[
+        float, seconds("Time that name lookup, TCP and TLS of a connection may take together.", above=0)
+    ] = 60.0
+    first_byte_timeout_s: Annotated[
+        float, seconds("Time from sending a request to the first byte of its answer; 0 for no limit.", least=0)
+    ] = 0.0
+    idle_timeout_s: Annotated[
+        float, seconds("Time that may pass between two reads of an answer; 0 for no limit.", least=0)
+    ] = 0.0
+    retries: Annotated[
+        int,
+        count(
+            "Further attempts for a request that found no connection, was told 429 or 5xx, or lost its connection.",
+            0,
+            100,
+        ),
+    ] = 0
     grace_s: Annotated[float, seconds("Time that running requests get to finish after an interrupt.", least=0)] = 30.0
     seed: Annotated[int, count("Seed of all that is random.", 0, INT64)] = 0
+
+    cacert: Annotated[
+        Path | None,
+        file("Certificate authorities to trust, PEM.", unset="SSL_CERT_FILE, else those of the system"),
+    ] = None
+    cert: Annotated[
+        Path | None,
+        file("Certificate to show to the service (mTLS), PEM or .p12.", unset="none is shown"),
+    ] = None
+    key: Annotated[
+        Path | None,
+        file("Private key of the certificate, PEM, without a passphrase.", unset="it is in the file of --cert"),
+    ] = None
+    insecure: Annotated[
+        bool, switch("Trust any certificate, whoever it belongs to. The report says that none was verified.")
+    ] = False
+    http: Annotated[
+        str,
+        choice(
+            "Version of HTTP. 2 is agreed on in TLS, 2-prior-knowledge is spoken at once, also without TLS.",
+            "1.1",
+            "2",
+            "2-prior-knowledge",
+            "3",
+        ),
+    ] = "1.1"
+    multiplex: Annotated[
+        bool, switch("Send requests over one connection side by side, in HTTP/2 and HTTP/3; else one at a time.")
+    ] = True
+    connections: Annotated[
+        str,
+        choice(
+            "Whether requests take over connections that stand (pooled), open their own (new), or stay on those of "
+            "their client, and so of their conversation (sticky).",
+            "pooled",
+            "new",
+            "sticky",
+        ),
+    ] = "pooled"
+    unix_socket: Annotated[
+        Path | None,
+        Option(values.path, "PATH", "Unix socket to connect to, whatever host the URL names.", unset="TCP is used"),
+    ] = None
+    resolve: Annotated[
+        tuple[str, ...],
+        Option(
+            values.resolutions,
+            "HOST:PORT:ADDRESS",
+            "Address to take for a host instead of asking the name service; repeatable.",
+            many=True,
+        ),
+    ] = ()
+    proxy: Annotated[
+        str | None,
+        text(
+            "URL|env",
+            "Proxy to go through: its URL (http, https, socks5, socks5h), or env for what the environment names, "
+            "which leaves loopback and private addresses direct.",
+            unset="none, whatever the environment says",
+        ),
+    ] = None
 
     check: Annotated[
         bool, switch("Send one request first that is not measured, and refuse a run that could only fail.")
@@ -190,6 +331,40 @@ class StressOptions:
     ] = None
     quiet: Annotated[bool, switch("Print nothing but errors.")] = False
     json: Annotated[bool, switch("Print metrics.json to standard output instead of tables.")] = False
+
+    local: Annotated[
+        str | None,
+        Option(
+            values.choice("hf", "vllm"),
+            "hf|vllm",
+            "Start a server for a model on this machine and load that: `transformers serve`, or vLLM.",
+            unset="no server is started",
+        ),
+    ] = None
+    local_path: Annotated[
+        Path | None, Option(values.path, "PATH", "Folder of the model for --local, or its name in the model cache.")
+    ] = None
+    local_python: Annotated[
+        Path | None,
+        Option(
+            values.path,
+            "PROGRAM",
+            "Python of the environment that has the server of --local.",
+            unset="the one that runs perfcore",
+        ),
+    ] = None
+    local_options: Annotated[
+        dict[str, Any],
+        Option(
+            values.table,
+            "KEY=JSON",
+            "Option of the server of --local, such as dtype=bfloat16; repeatable. true is --key, false --no-key.",
+            many=True,
+        ),
+    ] = field(default_factory=dict)
+    local_timeout_s: Annotated[
+        float, seconds("Time that the server of --local may take until it is ready.", above=0)
+    ] = 1800.0
 
 
 OPTIONS: dict[str, Option] = {

@@ -20,7 +20,10 @@ def redacted(options: StressOptions) -> dict[str, Any]:
     plain["header"] = [redacted_header(line) for line in options.header]
     plain["prompt"] = list(options.prompt)
     plain["body"] = redacted_fields(options.body)
-    plain["url"] = options.url and redacted_url(options.url)
+    plain["local_options"] = redacted_fields(options.local_options)
+    plain["url"] = [redacted_url(url) for url in options.url]
+    plain["resolve"] = list(options.resolve)
+    plain["proxy"] = options.proxy and redacted_url(options.proxy)
     return plain
 
 
@@ -72,4 +75,10 @@ def redacted_assignment(assignment: str) -> str:
     return f"{key}=***" if SECRET_FIELD.search(key.rpartition(".")[2]) else assignment
 
 
-REDACT = {"--header": redacted_header, "--url": redacted_url, "--body": redacted_assignment}
+REDACT = {
+    "--header": redacted_header,
+    "--url": redacted_url,
+    "--proxy": redacted_url,
+    "--body": redacted_assignment,
+    "--local-options": redacted_assignment,
+}

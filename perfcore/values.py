@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SIZE = re.compile(r"(\d+)\s*(?:([kmg])(i?)b?|b)?", re.IGNORECASE)
 SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+MOST_URLS = 255  # their number is one byte of a record
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
 
 
@@ -26,9 +28,47 @@ def text(value: object) -> str:
     return value
 
 
-def url(value: object) -> str:
-    """URL without the blanks around it; its parts are checked where the request's address is made from it."""
-    return text(value).strip()
+def urls(value: object) -> tuple[str, ...]:
+    """URLs without the blanks around them; their parts are checked where the request's address is made from them."""
+    found = tuple(item.strip() for item in texts(value))
+    if len(found) > MOST_URLS:
+        raise ValueError(f"wants at most {MOST_URLS} URLs")
+    return found
+
+
+def choice(*names: str) -> Callable[[object], str]:
+    """A check for one of these names."""
+
+    def check(value: object) -> str:
+        if str(value) not in names:  # a file may give 1.1 and 2 as numbers
+            raise ValueError(f"wants one of {', '.join(names)}")
+        return str(value)
+
+    return check
+
+
+def think_tags(value: object) -> str:
+    """auto, off, or an opening and a closing tag with a comma between them."""
+    given = "off" if value is False else text(value)  # YAML reads off as false
+    opening, _, closing = given.partition(",")
+    if given not in ("auto", "off") and (not opening or not closing or "," in closing):
+        raise ValueError("wants auto, off, or OPEN,CLOSE such as <think>,</think>")
+    return given
+
+
+def resolutions(value: object) -> tuple[str, ...]:
+    """Lines of HOST:PORT:ADDRESS, whose address is IPv4 or IPv6, with or without brackets."""
+    lines = texts(value)
+    for line in lines:
+        host, _, rest = line.partition(":")
+        port, _, address = rest.partition(":")
+        try:
+            ip_address(address.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            port = ""
+        if not host or not port.isdecimal():
+            raise ValueError(f"wants HOST:PORT:ADDRESS, such as llm.example:443:10.0.0.7, which {line!r} is not")
+    return lines
 
 
 def path(value: object) -> Path:

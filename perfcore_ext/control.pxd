@@ -42,7 +42,8 @@ cdef struct Slot:
     int64_t request_id                # -1: free
     int64_t sequence                  # of the request in its segment
     int64_t due_ns
-    int64_t sent_ns                   # -1: claimed but not yet sent
+    int64_t sent_ns                   # -1: claimed but not yet sent; -2: given back, never to be sent
+    int64_t turn                      # of a conversation
 
 cdef struct WorkerState:
     int64_t slot_limit                # written by the master: how many requests this worker may have in flight

@@ -135,12 +135,15 @@ cdef class Control:
             "errno_of_loop": load_relaxed(&state.errno_of_loop),
         }
 
-    def claimed_slots(self, worker: int) -> list[tuple[int, int, int, int]]:
-        """(request id, sequence in the segment, due_ns, sent_ns or -1) of each request the worker has not finished."""
+    def claimed_slots(self, worker: int) -> list[tuple[int, int, int, int, int]]:
+        """(request id, sequence in the segment, turn, due_ns, sent_ns) of each request the worker has not finished.
+
+        sent_ns is -1 for one that waits to be sent, and -2 for one that was given back because sending had stopped.
+        """
         cdef Slot* table = slot_table(self.state(worker))
         cdef int64_t slot
         return [
-            (table[slot].request_id, table[slot].sequence, table[slot].due_ns, table[slot].sent_ns)
+            (table[slot].request_id, table[slot].sequence, table[slot].turn, table[slot].due_ns, table[slot].sent_ns)
             for slot in range(self.header.slots)
             if load_acquire(&table[slot].request_id) >= 0
         ]

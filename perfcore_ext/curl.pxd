@@ -31,6 +31,10 @@ cdef enum:
     OPT_POST = 47
     OPT_NOSIGNAL = 99
     OPT_ERRORBUFFER = 10010
+    OPT_SHARE = 10100
+
+    SHARE_OPT_SHARE = 1
+    SHARE_CONNECTIONS = 5
 
     MOPT_SOCKETFUNCTION = 20001
     MOPT_SOCKETDATA = 10002
@@ -40,6 +44,7 @@ cdef enum:
 
     INFO_PRIVATE = 0x100015
     INFO_RESPONSE_CODE = 0x200002
+    INFO_REQUEST_SIZE = 0x20000C
     INFO_OS_ERRNO = 0x200019
     INFO_NUM_CONNECTS = 0x20001A
     INFO_NAMELOOKUP_TIME_T = 0x600033
@@ -61,6 +66,7 @@ cdef enum:
     E_COULDNT_RESOLVE_PROXY = 5
     E_COULDNT_RESOLVE_HOST = 6
     E_COULDNT_CONNECT = 7
+    E_HTTP2 = 16
     E_PARTIAL_FILE = 18
     E_WRITE_ERROR = 23
     E_OPERATION_TIMEDOUT = 28
@@ -75,6 +81,9 @@ cdef enum:
     E_SSL_CACERT_BADFILE = 77
     E_SSL_ISSUER_ERROR = 83
     E_HTTP2_STREAM = 92
+    E_HTTP3 = 95
+    E_QUIC_CONNECT = 96
+    E_PROXY = 97
 
 cdef struct CurlApi:
     void* (*easy_init)() noexcept nogil
@@ -83,6 +92,9 @@ cdef struct CurlApi:
     int (*easy_setopt)(void* easy, int option, ...) noexcept nogil
     int (*easy_getinfo)(void* easy, int info, ...) noexcept nogil
     const char* (*easy_strerror)(int code) noexcept nogil
+    void* (*share_init)() noexcept nogil
+    int (*share_setopt)(void* share, int option, ...) noexcept nogil
+    int (*share_cleanup)(void* share) noexcept nogil
     void* (*multi_init)() noexcept nogil
     int (*multi_cleanup)(void* multi) noexcept nogil
     int (*multi_setopt)(void* multi, int option, ...) noexcept nogil

@@ -30,6 +30,7 @@ class Loop:
         idle_timeout_ns: int = 0,
         retries: int = 0,
         seed: int = 0,
+        own_connections: bool = False,
         use_timerfd: bool = False,
     ) -> None: ...
     def prepare(self) -> None: ...

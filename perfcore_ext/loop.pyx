@@ -30,8 +30,8 @@ from perfcore_ext.control cimport (
 from perfcore_ext.curl cimport (
     E_OK, INFO_PRIVATE, MOPT_MAXCONNECTS, MOPT_SOCKETDATA, MOPT_SOCKETFUNCTION, MOPT_TIMERDATA, MOPT_TIMERFUNCTION,
     MSG_DONE, OPT_ERRORBUFFER, OPT_HEADERDATA, OPT_HEADERFUNCTION, OPT_HTTPHEADER, OPT_NOSIGNAL, OPT_POST,
-    OPT_POSTFIELDS, OPT_POSTFIELDSIZE_LARGE, OPT_PRIVATE, OPT_URL, OPT_WRITEDATA, OPT_WRITEFUNCTION, SOCKET_TIMEOUT,
-    CurlApi, CurlMessage, HeaderList, StringList, curl_api, set_multi_option, set_option,
+    OPT_POSTFIELDS, OPT_POSTFIELDSIZE_LARGE, OPT_PRIVATE, OPT_SHARE, OPT_URL, OPT_WRITEDATA, OPT_WRITEFUNCTION,
+    SHARE_CONNECTIONS, SHARE_OPT_SHARE, SOCKET_TIMEOUT, CurlApi, CurlMessage, HeaderList, StringList, curl_api, set_multi_option, set_option,
 )
 from perfcore_ext.frame cimport (
     CLASS_CANCELLED, CLASS_CONNECT_TIMEOUT, CLASS_DNS, CLASS_FIRST_BYTE_TIMEOUT, CLASS_HTTP_STATUS, CLASS_IDLE_TIMEOUT,
@@ -89,6 +89,7 @@ _BALANCES = {"round_robin": ROUND_ROBIN, "least_in_flight": LEAST_IN_FLIGHT, "st
 # What a slot has beside its transfer: the handle's own first header line, which carries the request's id.
 cdef struct Client:
     Transfer transfer
+    void* share                       # its own connections, NULL if it takes any
     HeaderList id_header
     char id_text[NAME_ROOM]
     size_t id_prefix
@@ -114,6 +115,7 @@ cdef class Loop:
     multi_options (pycurl constant M_..., int): of the connections together.
     id_header: "Name: prefix" of a header that gets the request's number appended, or empty.
     stream_paths, full_paths, framing, done, complete, stream, cumulative, keep_events, event_limit: see reading.Answers.
+    own_connections: each client, and so each conversation, keeps to connections that no other uses.
     first_byte_timeout_ns, idle_timeout_ns: 0 for none. retries: further attempts after a failure that may pass.
     Raises ValueError where a buffer is not what it should be, CurlError where libcurl refuses an option.
     """
@@ -151,6 +153,7 @@ cdef class Loop:
     cdef int64_t waiting_count
     cdef int64_t next_retry_ns
     cdef int retries
+    cdef bint own_connections
     cdef uint64_t random
     cdef int64_t first_byte_timeout_ns
     cdef int64_t idle_timeout_ns
@@ -175,7 +178,8 @@ cdef class Loop:
                   headers=(), options=(), multi_options=(), bytes id_header=b"", stream_paths, full_paths,
                   framing="sse", bytes done=b"", complete=("finish",), bint stream=True, bint cumulative=False, bint keep_events=False,
                   size_t event_limit=64 << 20, int64_t first_byte_timeout_ns=0, int64_t idle_timeout_ns=0,
-                  int retries=0, uint64_t seed=0, bint use_timerfd=False):
+                  int retries=0, uint64_t seed=0, bint own_connections=False,
+                  bint use_timerfd=False):
         self.api = curl_api()
         if poller_open(&self.poller, use_timerfd) < 0:
             raise OSError(self.poller.failure, "cannot set up epoll")
@@ -188,6 +192,7 @@ cdef class Loop:
         self.first_byte_timeout_ns = first_byte_timeout_ns
         self.idle_timeout_ns = idle_timeout_ns
         self.retries = retries
+        self.own_connections = own_connections
         self.random = seed + worker
         self.open_handles(headers, options, multi_options, id_header)
         self.set_targets(urls, balance)
@@ -270,6 +275,8 @@ cdef class Loop:
             for slot in range(self.control.slots):
                 if self.clients[slot] != NULL:
                     self.api.easy_cleanup(self.clients[slot].transfer.easy)
+                    if self.clients[slot].share != NULL:
+                        self.api.share_cleanup(self.clients[slot].share)
                     transfer_free(&self.clients[slot].transfer)
                     release(&self.clients[slot].answers)
                     release(&self.clients[slot].ends)
@@ -510,6 +517,7 @@ cdef class Loop:
         """Tell the master what this slot is about to do, so that it is known if this process dies."""
         cdef Slot* entry = &self.slots[slot]
         entry.sequence = sequence
+        entry.turn = self.clients[slot].turn
         entry.due_ns = due_ns
         entry.sent_ns = -1
         store_release(&entry.request_id, segment.first_request_id + sequence)
@@ -777,6 +785,10 @@ cdef class Loop:
         self.api.easy_setopt(easy, OPT_WRITEDATA, <void*>&client.transfer)
         self.api.easy_setopt(easy, OPT_HEADERDATA, <void*>&client.transfer)
         self.api.easy_setopt(easy, OPT_ERRORBUFFER, client.transfer.curl_error)
+        if self.own_connections:
+            client.share = self.api.share_init()
+            self.api.share_setopt(client.share, SHARE_OPT_SHARE, <int>SHARE_CONNECTIONS)
+            self.api.easy_setopt(easy, OPT_SHARE, client.share)
         client.id_prefix = self.id_length
         if client.id_prefix:
             memcpy(client.id_text, self.id_name, client.id_prefix)

@@ -2,15 +2,16 @@
 
 from libc.errno cimport ETIMEDOUT
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.string cimport memcmp, memcpy, memset, strlen, strstr
 
 from perfcore_ext.clock cimport now_ns
 from perfcore_ext.curl cimport (
-    E_COULDNT_CONNECT, E_COULDNT_RESOLVE_HOST, E_COULDNT_RESOLVE_PROXY, E_GOT_NOTHING, E_HTTP2_STREAM, E_OK,
-    E_OPERATION_TIMEDOUT, E_PARTIAL_FILE, E_PEER_FAILED_VERIFICATION, E_RECV_ERROR, E_SEND_ERROR,
+    E_COULDNT_CONNECT, E_COULDNT_RESOLVE_HOST, E_COULDNT_RESOLVE_PROXY, E_GOT_NOTHING, E_HTTP2, E_HTTP2_STREAM,
+    E_HTTP3, E_OK, E_OPERATION_TIMEDOUT, E_PARTIAL_FILE, E_PEER_FAILED_VERIFICATION, E_PROXY, E_QUIC_CONNECT,
+    E_RECV_ERROR, E_SEND_ERROR,
     E_SSL_CACERT_BADFILE, E_SSL_CERTPROBLEM, E_SSL_CIPHER, E_SSL_CONNECT_ERROR, E_SSL_ENGINE_NOTFOUND,
     E_SSL_ISSUER_ERROR, CurlApi, INFO_APPCONNECT_TIME_T, INFO_CONNECT_TIME_T, INFO_NAMELOOKUP_TIME_T,
-    INFO_NUM_CONNECTS, INFO_OS_ERRNO, INFO_POSTTRANSFER_TIME_T, INFO_PRETRANSFER_TIME_T,
+    INFO_NUM_CONNECTS, INFO_OS_ERRNO, INFO_POSTTRANSFER_TIME_T, INFO_REQUEST_SIZE,
 )
 from perfcore_ext.frame cimport (
     CLASS_AUTH, CLASS_BAD_CONTENT_TYPE, CLASS_BAD_JSON, CLASS_CONNECT_TIMEOUT, CLASS_DNS,
@@ -470,26 +471,31 @@ cdef int take_count(FrameHeader* header, int field, const Match* match) noexcept
 # ---- end
 
 
-cdef ErrorClass class_of_transport(const CurlApi* api, void* easy, int code, const FrameHeader* header) noexcept nogil:
+cdef ErrorClass class_of_transport(const CurlApi* api, void* easy, int code, const char* said) noexcept nogil:
     """What libcurl's result means for a transfer that it did not bring to a clean end."""
     cdef long os_errno = 0
-    cdef int64_t connected_us = 0
     if code == E_COULDNT_CONNECT:
         api.easy_getinfo(easy, INFO_OS_ERRNO, &os_errno)
         return CLASS_CONNECT_TIMEOUT if os_errno == ETIMEDOUT else CLASS_REFUSED
     if code == E_COULDNT_RESOLVE_HOST or code == E_COULDNT_RESOLVE_PROXY:
         return CLASS_DNS
     if code == E_OPERATION_TIMEDOUT:
-        api.easy_getinfo(easy, INFO_PRETRANSFER_TIME_T, &connected_us)
-        return CLASS_TOTAL_TIMEOUT if connected_us > 0 else CLASS_CONNECT_TIMEOUT
+        # Its times are set even for what never happened; only its words tell the phases apart: "Operation timed out"
+        # is the request's, "Connection", "Resolving" and "SSL connection" are those before it.
+        return CLASS_TOTAL_TIMEOUT if memcmp(said, b"Operation", 9) == 0 else CLASS_CONNECT_TIMEOUT
+    if strstr(said, b"alert") != NULL and strstr(said, b"SSL") != NULL:
+        return CLASS_TLS              # under TLS 1.3 a client certificate is refused when the first byte is read
     if (code == E_SSL_CONNECT_ERROR or code == E_PEER_FAILED_VERIFICATION or code == E_SSL_CERTPROBLEM
             or code == E_SSL_CIPHER or code == E_SSL_CACERT_BADFILE or code == E_SSL_ISSUER_ERROR
             or code == E_SSL_ENGINE_NOTFOUND):
         return CLASS_TLS
     if code == E_PARTIAL_FILE:
         return CLASS_TRUNCATED_STREAM
-    if code == E_GOT_NOTHING or code == E_RECV_ERROR or code == E_SEND_ERROR or code == E_HTTP2_STREAM:
+    if (code == E_GOT_NOTHING or code == E_RECV_ERROR or code == E_SEND_ERROR or code == E_HTTP2
+            or code == E_HTTP2_STREAM or code == E_HTTP3):
         return CLASS_RESET
+    if code == E_QUIC_CONNECT or code == E_PROXY:
+        return CLASS_REFUSED
     return CLASS_OTHER
 
 
@@ -527,7 +533,7 @@ cdef ErrorClass class_of(const Transfer* transfer, const CurlApi* api, int code,
     if transfer.error_in_band:
         return CLASS_ERROR_IN_BAND
     if code != E_OK and not is_complete(transfer):
-        return class_of_transport(api, transfer.easy, code, header)
+        return class_of_transport(api, transfer.easy, code, transfer.curl_error)
     if header.bad_json:
         return CLASS_BAD_JSON
     if transfer.read_as == READ_EVENTS:
@@ -543,12 +549,13 @@ cdef ErrorClass class_of(const Transfer* transfer, const CurlApi* api, int code,
 cdef void ask_curl(Transfer* transfer, const CurlApi* api) noexcept nogil:
     """The times that only libcurl knows; it counts microseconds from its own start of the transfer."""
     cdef FrameHeader* header = &transfer.header
-    cdef long connects = 0
+    cdef long connects = 0, request_bytes = 0
     cdef int64_t dns_us = 0, tcp_us = 0, tls_us = 0, upload_us = 0
     api.easy_getinfo(transfer.easy, INFO_NUM_CONNECTS, &connects)
     api.easy_getinfo(transfer.easy, INFO_POSTTRANSFER_TIME_T, &upload_us)
-    if upload_us > 0:
-        header.uploaded_ns = header.sent_ns + upload_us * 1000
+    api.easy_getinfo(transfer.easy, INFO_REQUEST_SIZE, &request_bytes)
+    if upload_us > 0 and request_bytes > 0:
+        header.uploaded_ns = min(header.sent_ns + upload_us * 1000, header.end_ns)
     if connects <= 0:
         return
     header.new_connection = 1

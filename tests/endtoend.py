@@ -41,9 +41,10 @@ class Finished:
         return sorted(map(json.loads, lines), key=lambda line: (line["repeat"], line["index"]))
 
 
-def measure(folder: Path, url: str, **options: Any) -> Finished:
+def measure(folder: Path, url: str | tuple[str, ...], **options: Any) -> Finished:
     """`perfcore stress` in this process."""
-    outcome = stress(StressOptions(url=url, out=folder, **options), lambda _: None, lambda _: None)
+    urls = (url,) if isinstance(url, str) else url
+    outcome = stress(StressOptions(url=urls, out=folder, **options), lambda _: None, lambda _: None)
     return Finished(folder, outcome.exit_code, finish(folder, plots=False))
 
 

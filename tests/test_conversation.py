@@ -129,3 +129,11 @@ def test_many_conversations_keep_their_answers_apart(concurrency: int) -> None:
         found = talk(url, conversation("a", "b", "c"), total=20, concurrency=concurrency)
     assert [answer.error_class for answer in found] == ["ok"] * 60
     assert all(messages[1]["content"] == SAID[0] for _, messages in heard if len(messages) > 1)
+
+
+def test_clients_with_connections_of_their_own_share_none() -> None:
+    with talking() as (url, heard):
+        found = talk(url, conversation("a", "b", "c"), total=12, concurrency=4, own_connections=True)
+    assert [answer.error_class for answer in found] == ["ok"] * 36
+    assert len({address for address, _ in heard}) == 4
+    assert sum(answer.header["new_connection"] for answer in found) == 4

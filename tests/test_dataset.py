@@ -75,6 +75,63 @@ def test_a_data_set_without_rows_is_refused(tmp_path: Path, text: str) -> None:
         rows(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('{"token_ids": [3, 1]}', Row("1", token_ids=[3, 1])),
+        ('{"prompt": [3, 1]}', Row("1", token_ids=[3, 1])),
+        ('{"input": "a"}', Row("1", prompt="a")),
+        ('{"input": ["a", "b"]}', Row("1", input=["a", "b"])),
+        ('{"input": [3, 1]}', Row("1", token_ids=[3, 1])),
+        ('{"input": [[3], [1]]}', Row("1", input=[[3], [1]])),
+        ('{"prompt": "a", "input": "b"}', Row("1", prompt="a", meta={"input": "b"})),
+        ('{"query": "q", "documents": ["a", "b"]}', Row("1", query="q", documents=["a", "b"])),
+        ('{"question": "q", "documents": ["a"]}', Row("1", prompt="q", meta={"documents": ["a"]})),
+        ('{"prompt": "a", "tools": [{"type": "function"}]}', Row("1", prompt="a", tools=[{"type": "function"}])),
+        ('{"prompt": "a", "images": "https://h/x.png"}', Row("1", prompt="a", images=["https://h/x.png"])),
+        ('{"turns": ["a"], "think_s": 2}', Row("1", turns=[{"role": "user", "content": "a"}], think_s=2.0)),
+    ],
+)
+def test_a_line_may_hold_other_things_than_a_prompt(tmp_path: Path, line: str, row: Row) -> None:
+    assert rows(tmp_path, line) == [row]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"token_ids": []}', ["token_ids"]),
+        ('{"token_ids": [1, -1]}', ["token_ids"]),
+        ('{"prompt": "a", "token_ids": [1]}', ["both prompt and token_ids"]),
+        ('{"input": ["a", 3]}', ["input"]),
+        ('{"query": "q"}', ["query without documents"]),
+        ('{"documents": ["a"]}', ["documents without query"]),
+        ('{"query": "q", "documents": [3]}', ["documents"]),
+        ('{"prompt": "a", "tools": "t"}', ["tools"]),
+        ('{"prompt": "a", "images": [3]}', ["images"]),
+        ('{"messages": [{"role": "user"}], "images": ["a.png"]}', ["images beside messages", "parts"]),
+        ('{"turns": [{"role": "system", "content": "a"}]}', ["turns", "user"]),
+        ('{"turns": ["a"], "think_s": -1}', ["think_s is -1"]),
+    ],
+)
+def test_what_is_no_request_is_named(tmp_path: Path, line: str, words: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        rows(tmp_path, line)
+    assert all(word in str(error.value) for word in ["x.jsonl, line 1: ", *words]), str(error.value)
+
+
+def test_files_count_from_the_folder_of_the_data_set(tmp_path: Path) -> None:
+    line = b'{"prompt": "a", "images": ["b/x.png", "file:///y.png", "data:image/png;base64,AA=="]}'
+    assert rows(tmp_path, line)[0].images == [str(tmp_path / "b/x.png"), "/y.png", "data:image/png;base64,AA=="]
+
+
+@pytest.mark.parametrize("form", ['"x.png"', '{"url": "x.png", "detail": "low"}'])
+def test_files_in_messages_do_so_too(tmp_path: Path, form: str) -> None:
+    part = f'{{"type": "image_url", "image_url": {form}}}'
+    [row] = rows(tmp_path, f'{{"messages": [{{"role": "user", "content": [{part}]}}]}}')
+    assert row.messages is not None
+    assert str(tmp_path / "x.png") in str(row.messages[0]["content"][0]["image_url"])
+
+
 def test_blank_lines_do_not_count_but_keep_their_numbers(tmp_path: Path) -> None:
     assert [row.id for row in rows(tmp_path, '\n{"prompt": "a"}\r\n\n{"prompt": "b"}')] == ["2", "4"]
 

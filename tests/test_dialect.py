@@ -9,7 +9,17 @@ import pytest
 from perfcore.errors import UserError
 from perfcore.workload.address import models_url, request_url
 from perfcore.workload.dataset import Row
-from perfcore.workload.dialect import Dialect, body, builtin, encoder, load_dialect, merged, response_paths
+from perfcore.workload.dialect import (
+    Dialect,
+    body,
+    builtin,
+    encoder,
+    is_streamed,
+    load_dialect,
+    response_paths,
+    service_headers,
+)
+from perfcore.workload.template import merged
 
 CHAT = load_dialect("openai-chat")
 COMPLETIONS = load_dialect("openai-completions")
@@ -159,14 +169,82 @@ def test_a_dialect_without_path_or_models_takes_the_url_as_it_is(tmp_path: Path)
     assert models_url("http://h/any", dialect) is None
 
 
+TRITON = load_dialect("triton-generate")
+TGI = load_dialect("tgi-generate")
+
+
+@pytest.mark.parametrize(
+    ("given", "stream", "url"),
+    [
+        ("h:8000", True, "http://h:8000/v2/models/m%2F1/generate_stream"),
+        ("h:8000", False, "http://h:8000/v2/models/m%2F1/generate"),
+        ("h:8000/v2", False, "http://h:8000/v2/models/m%2F1/generate"),
+        ("h:8000/v2/models/x", True, "http://h:8000/v2/models/x/generate_stream"),
+        ("h:8000/p/v2/models/x/generate", True, "http://h:8000/p/v2/models/x/generate_stream"),
+        ("h:8000/p/v2/models/x/generate_stream", False, "http://h:8000/p/v2/models/x/generate"),
+    ],
+)
+def test_a_path_may_hold_the_model_and_differ_for_streams(given: str, stream: bool, url: str) -> None:
+    assert request_url(given, TRITON, stream, "m/1") == url
+
+
+@pytest.mark.parametrize(("stream", "path"), [(True, "generate_stream"), (False, "generate")])
+def test_the_path_for_streams_goes_in_the_place_of_the_other(stream: bool, path: str) -> None:
+    assert request_url("h/generate", TGI, stream) == request_url("h/generate_stream", TGI, stream) == f"http://h/{path}"
+
+
+def test_a_path_that_needs_a_model_asks_for_one() -> None:
+    with pytest.raises(UserError, match="--model"):
+        request_url("h:8000", TRITON, True, None)
+    assert request_url("h/v2/models/x/generate", TRITON, False) == "http://h/v2/models/x/generate"
+
+
+def test_models_are_listed_beside_a_path_without_version() -> None:
+    assert models_url("http://h:11434/api/chat", load_dialect("ollama-chat")) == "http://h:11434/v1/models"
+
+
+def test_a_dialects_headers_give_way_to_the_users() -> None:
+    dialect = load_dialect("anthropic-messages")
+    lines = ("Content-Type: application/json", "Anthropic-Version: 2099-01-01")
+    assert service_headers(dialect, True, lines, lines[1:]) == lines
+    assert service_headers(dialect, True, lines[:1], ()) == (lines[0], "anthropic-version: 2023-06-01")
+
+
+def test_a_key_goes_where_the_dialect_wants_it() -> None:
+    lines = ("Content-Type: application/json", "Authorization: Bearer k3y")
+    found = service_headers(load_dialect("anthropic-messages"), True, lines, ())
+    assert found == (lines[0], "anthropic-version: 2023-06-01", "x-api-key: k3y")
+    assert service_headers(CHAT, True, lines, ()) == lines
+
+
+def test_some_headers_are_only_sent_for_streams() -> None:
+    dialect = load_dialect("dashscope")
+    assert service_headers(dialect, True, (), ()) == ("X-DashScope-SSE: enable",)
+    assert service_headers(dialect, False, (), ()) == ()
+
+
+def test_a_dialect_of_documents_asks_for_no_stream() -> None:
+    assert not is_streamed(load_dialect("rerank"), True)
+    assert is_streamed(CHAT, True)
+
+
 def test_every_built_in_dialect_loads_and_is_called_as_its_file() -> None:
     assert {load_dialect(name).name for name in builtin()} == set(builtin()) >= {"openai-chat", "openai-completions"}
 
 
-def test_paths_of_full_answers_go_before_those_of_streamed_ones() -> None:
-    assert response_paths(CHAT, True)["content"] == ("choices.0.delta.content",)
-    assert response_paths(CHAT, False)["content"] == ("choices.0.message.content",)
-    assert response_paths(CHAT, False)["output_tokens"] == ("usage.completion_tokens",)
+def paths_of(dialect: Dialect, streamed: bool, field: str) -> list[tuple[str, str]]:
+    return [(path, kind) for name, path, kind in response_paths(dialect, streamed) if name == field]
+
+
+def test_paths_of_full_answers_take_the_place_of_those_of_streamed_ones() -> None:
+    assert paths_of(CHAT, True, "content") == [("choices.0.delta.content", "")]
+    assert paths_of(CHAT, False, "content") == [("choices.0.message.content", "")]
+    assert paths_of(CHAT, False, "prompt_tokens") == [("usage.prompt_tokens", "")]
+
+
+def test_a_path_may_be_bound_to_a_type_of_event(tmp_path: Path) -> None:
+    dialect = load_dialect(own(tmp_path, OWN.replace('["text"]', '["a", { path = "b.c", type = "delta" }]')))
+    assert paths_of(dialect, True, "content") == [("a", ""), ("b.c", "delta")]
 
 
 def test_an_unknown_dialect_names_those_near_it() -> None:
@@ -189,6 +267,14 @@ def test_an_unknown_dialect_names_those_near_it() -> None:
         ('["finish"]', '["ended"]', ["complete", "ended"]),
         ("[response]", '[response.full]\ntxt = ["a"]\n[response]', ["'response.full.txt'"]),
         ("name =", "name", ["not valid TOML", "line 2"]),
+        ('["text"]', '[{ path = "a", typ = "b" }]', [".typ'", "'type'"]),
+        ('["text"]', '["a"]\ntype = [{ path = "a", type = "b" }]', ["response.type"]),
+        ("[request]", "max_tokens = 0\n[request]", ["max_tokens is 0"]),
+        ("[request]", '[headers]\nx = "{key}"\n[request]', ["'{key}' in headers", "'{api_key}'"]),
+        ("[request]", '[parts]\ntext = {a = "{txt}"}\n[request]', ["'{txt}' in parts", "'{text}'"]),
+        ("[request]", "[parts]\nimages = {}\n[request]", ["'parts.images'", "'image'"]),
+        ("[request]", "[parts]\nimage = {}\n[request]", ["parts lacks text"]),
+        ("[request]", '[message]\na = "{messages}"\n[request]', ["'{messages}' in message"]),
     ],
 )
 def test_a_bad_dialect_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, words: list[str]) -> None:

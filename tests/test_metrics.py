@@ -151,7 +151,7 @@ def test_request_that_was_tried_again_counts_once_with_its_last_attempt() -> Non
     assert found["latency"]["ttft_from_intended_ms"]["mean"] == 80.0
     assert found["latency"]["e2el_from_intended_ms"]["mean"] == 90.0
     assert found["latency"]["slip_ms"]["mean"] == 1.0
-    assert found["errors"] == {}
+    assert (found["errors"], sum(found["retried"].values())) == ({}, found["requests"]["retries"])
     assert found["concurrency"]["mean"] == pytest.approx(41 / 90)  # 1..2 and 50..90 of 0..90
 
 
@@ -301,7 +301,7 @@ def test_keys_of_metrics_json_are_these() -> None:
     found = computed(ONE, ONE)
     assert list(found) == [
         "schema", "duration_s", "requests", "latency", "tokens", "throughput", "concurrency", "rate", "errors",
-        "error_samples", "finish_reasons", "connections", "workers", "validity", "absent",
+        "retried", "error_samples", "finish_reasons", "connections", "targets", "workers", "validity", "absent",
     ]  # fmt: skip
     assert found["schema"] == "perfcore.metrics/1"
     assert list(found["requests"]) == ["total", "ok", "failed", "retries", "after_stop", "bad_json_events"]
@@ -343,3 +343,19 @@ def test_error_samples_are_those_of_the_measured_failures() -> None:
     failed = ONE | {"error_class": "http_500"}
     found = computed(ONE, failed, error_samples={"http_500": "boom", "dns": "of the warm-up"})
     assert found["error_samples"] == {"http_500": "boom"}
+
+
+def test_answers_that_a_limit_cut_off_are_noted() -> None:
+    cut = [ONE | {"finish_reason": "length"}] * 2
+    assert any("40 % of the answers were cut off" in note["what"] for note in notes_of(*cut, ONE, ONE, ONE))
+    assert not any("cut off" in note["what"] for note in notes_of(*[ONE] * 40, *cut))
+
+
+def test_empty_answers_are_noted() -> None:
+    empty = ONE | {"error_class": "empty_answer"}
+    assert any("25 % of the requests got a complete answer" in note["what"] for note in notes_of(empty, ONE, ONE, ONE))
+
+
+def notes_of(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    reasons: list[dict[str, Any]] = computed(*rows)["validity"]["reasons"]
+    return reasons

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perfcore.run.simulator import RunningSimulator
-from tests.endtoend import QUICK, SimulatorSettings, run_command, start_simulator, write_dataset
+from tests.endtoend import QUICK, SimulatorSettings, command, run_command, start_simulator, write_dataset
 
 
 class WebPage(http.server.BaseHTTPRequestHandler):
@@ -108,12 +109,21 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path, simulator: Run
     assert (tmp_path / "run" / "mine.txt").read_text() == "keep"
 
 
+def test_more_clients_than_local_ports_are_refused_before_the_first_request(
+    tmp_path: Path, simulator: RunningSimulator
+) -> None:
+    assert "ip_local_port_range" in refused(tmp_path / "run", "--url", simulator.url, "--concurrency", "900000")
+
+
 def test_more_clients_than_open_files_are_refused_before_the_first_request(
     tmp_path: Path, simulator: RunningSimulator
 ) -> None:
-    said = refused(tmp_path / "run", "--url", simulator.url, "--concurrency", "900000", "--workers", "1")
-    assert "open files" in said
-    assert "ulimit" in said
+    load = ["--url", simulator.url, "--out", tmp_path / "run", "--concurrency", "4000", "--workers", "1"]
+    limited = ["sh", "-c", 'ulimit -n 300 && exec "$@"', "sh", *command("stress", *load)]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2
+    assert "open files" in done.stderr.splitlines()[-1]
+    assert "ulimit" in done.stderr.splitlines()[-1]
 
 
 def test_a_key_reaches_the_service_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

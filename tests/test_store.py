@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perfcore.analysis import metrics
 from perfcore.errors import UserError
 from perfcore.records import store
 from perfcore.records.journal import BLOCK_HEADER, FILE_HEADER, JournalWriter, Kind
@@ -146,10 +147,49 @@ def test_output_line_has_the_row_and_the_texts(tmp_path: Path) -> None:
     first, second = outputs(tmp_path)
     assert first == {
         **{"id": "a", "index": 0, "repeat": 3, "prompt": "1+1?", "prediction": "2\n", "reasoning": "add"},
-        **{"tool_arguments": None, "finish_reason": "stop", "error": None, "reference": "2", "meta": {"level": 1}},
+        "turn": 0,
+        **{
+            "tool_arguments": None,
+            "tool_calls": None,
+            "finish_reason": "stop",
+            "error": None,
+            "reference": "2",
+            "meta": {"level": 1},
+        },
     }
     assert (second["prompt"], second["prediction"], second["reference"]) == (ROWS[1]["messages"], None, 4)
     assert second["tool_arguments"] == '{"x":1}'
+
+
+def test_turn_and_target_are_kept(tmp_path: Path) -> None:
+    build(tmp_path, pack(turn=3, target=2), lost=[{"request_id": 1}])
+    assert [(row["turn"], row["target"]) for row in requests(tmp_path)] == [(3, 2), (0, None)]
+
+
+def test_server_that_names_the_failure_gives_it_its_class(tmp_path: Path) -> None:
+    said = b'{"message": "The model `x` does not exist."}'
+    run = build(tmp_path, pack(error_class=HTTP, http_status=404, error=said))
+    assert (classes(run), run.error_samples) == (["unknown_model"], {"unknown_model": said.decode()})
+    assert outputs(tmp_path)[0]["error"] == f"unknown_model: {said.decode()}"
+
+
+def test_one_status_with_several_messages_is_several_classes(tmp_path: Path) -> None:
+    said = [b"maximum context length is 10 tokens", b"no", b"", b"prompt is too long", b"no"]
+    frames = [pack(request_id=at, error_class=HTTP, http_status=400, error=e) for at, e in enumerate(said)]
+    long = "context_too_long"
+    assert classes(build(tmp_path, *frames)) == [long, "http_400", "http_400", long, "http_400"]
+
+
+def test_retried_request_counts_with_its_last_attempt(tmp_path: Path) -> None:
+    frames = [
+        pack(attempt=0, error_class=RESET, due_ns=5, sent_ns=10, end_ns=20, content=b"ha"),
+        pack([Event(130), Event(140)], attempt=1, due_ns=100, sent_ns=110, end_ns=140, streamed=1, content=b"half"),
+    ]
+    found = metrics.compute(build(tmp_path, *frames))
+    assert (found["requests"]["total"], found["requests"]["ok"], found["requests"]["retries"]) == (1, 1, 1)
+    assert found["latency"]["ttft_ms"]["mean"] == pytest.approx(20e-6)
+    assert found["latency"]["ttft_from_intended_ms"]["mean"] == pytest.approx(125e-6)
+    assert [line["prediction"] for line in outputs(tmp_path)] == ["half"]
 
 
 def test_only_the_last_attempt_of_measured_requests_has_an_output_line(tmp_path: Path) -> None:

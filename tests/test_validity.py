@@ -96,6 +96,8 @@ def test_cap_that_was_never_reached_excuses_nothing() -> None:
         ({"shared_reads": 0.2}, "20 % of the token events arrived together"),
         ({"interrupted": True}, "The run was interrupted"),
         ({"ok": 900}, "10 % of the requests failed"),
+        ({"length_stops": 0.06}, "6 % of the answers were cut off by a limit of tokens"),
+        ({"empty_answers": 0.06}, "6 % of the requests got a complete answer without any text"),
         ({"connections_opened": 1000}, "1,000 connections were opened for at most 64"),
         ({"concurrency_max": 60, "concurrency_held": None}, "60 requests were in flight at most, 64 were asked for"),
         ({"concurrency_held": 50.0}, "50.0 requests were in flight on average"),

@@ -1,58 +1,15 @@
 """Bytes of real servers, replayed as they came and cut at random places, against a slow reader of whole bodies."""
 
 import random
-import re
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.captures import CAPTURES, READS, Capture, load, load_reads
 from tests.harness import Answer, send
-from tests.reference.answer import Meaning, meaning
-from tests.replay import chunked, cut, replay
+from tests.reference.answer import Meaning
+from tests.replay import cut, replay
 
-WIRE = Path(__file__).parent / "data" / "wire"
-CAPTURE = re.compile(
-    rb"### \S+ (\S+)\n(.*?)\n?### response head\n(.*?\r\n\r\n)### response body \(verbatim\)\n(.*)\n### curl: .*\n",
-    re.S,
-)
-CAPTURES = sorted(str(path.relative_to(WIRE).with_suffix("")) for path in WIRE.glob("*/*.txt"))
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-@dataclass(frozen=True)
-class Capture:
-    """One response of a real server; `head` with its empty line, `body` without the transfer coding."""
-
-    dialect: str
-    stream_asked: bool
-    head: bytes
-    body: bytes
-
-    @property
-    def status(self) -> int:
-        return int(self.head.split(b" ", 2)[1])
-
-    def header(self, name: str) -> str:
-        found = re.search(rb"^" + name.encode() + rb":\s*(.*?)\r$", self.head, re.I | re.M)
-        return found.group(1).decode() if found else ""
-
-    def pieces(self, bodies: list[bytes]) -> list[bytes]:
-        coded = chunked(bodies) if self.header("transfer-encoding") == "chunked" else bodies
-        return [self.head, *coded]
-
-    def meaning(self, body: bytes | None = None) -> Meaning:
-        received = self.body if body is None else body
-        return meaning(self.status, self.header("content-type"), received, stream_asked=self.stream_asked)
-
-
-def load(name: str) -> Capture:
-    found = CAPTURE.fullmatch((WIRE / f"{name}.txt").read_bytes())
-    assert found is not None
-    path, request, head, body = found.groups()
-    # Long requests were written down in part: then the kind of the response tells.
-    asked = b'"stream":true' in request or b"text/event-stream" in head
-    return Capture("openai-completions" if path == b"/v1/completions" else "openai-chat", asked, head, body)
 
 
 def ask(capture: Capture, pieces: list[bytes], *, pause_s: float = 0.0, close: bool = False) -> Answer:
@@ -91,6 +48,16 @@ def test_it_is_understood_the_same_wherever_it_is_cut(name: str) -> None:
         rng = random.Random(f"{name} {seed}")
         sent = b"".join(capture.pieces(cut(capture.body, rng, rng.randrange(2, 40))))
         assert understood(ask(capture, cut(sent, rng, rng.randrange(2, 40)))) == capture.meaning()
+
+
+@pytest.mark.parametrize("name", READS)
+def test_it_is_understood_in_the_reads_in_which_it_came(name: str) -> None:
+    reads = load_reads(name)
+    head, _, body = b"".join(reads).partition(b"\r\n\r\n")
+    chunks = [line for line in body.split(b"\r\n") if b"data: " in line]
+    dialect = "triton-generate" if name == "triton" else "openai-chat"
+    capture = Capture(dialect, True, head + b"\r\n\r\n", b"".join(chunks))
+    assert understood(ask(capture, reads)) == capture.meaning()
 
 
 @pytest.mark.parametrize("name", ["transformers-serve/chat_stream_usage", "litellm-proxy/chat_stream_usage"])

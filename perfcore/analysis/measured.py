@@ -39,9 +39,9 @@ class Flight:
 def select(requests: Requests) -> Measured:
     """The measured requests in the order of their identity."""
     rows = np.flatnonzero(requests.phase == MEASURED)
-    rows = rows[np.lexsort((requests.attempt[rows], requests.request_id[rows]))]
-    identity = requests.request_id[rows]
-    changes = identity[1:] != identity[:-1]
+    rows = rows[np.lexsort((requests.attempt[rows], requests.turn[rows], requests.request_id[rows]))]
+    identity, turn = requests.request_id[rows], requests.turn[rows]
+    changes = (identity[1:] != identity[:-1]) | (turn[1:] != turn[:-1])
     edge = np.ones(min(rows.size, 1), dtype=bool)
     first, last = rows[np.concatenate((edge, changes))], rows[np.concatenate((changes, edge))]
     return Measured(first, last, requests.error_class[last] == 0)

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perfcore.analysis import inflight, latency, notes, stats, validity
+from perfcore.analysis import inflight, latency, notes, stats, targets, validity
 from perfcore.analysis.absent import Absent, settle
 from perfcore.analysis.measured import MEASURED, Column, Flight, Measured, flight, opened, select, window
 from perfcore.analysis.notes import Load
 from perfcore.types import TOKEN_SOURCES, Requests, Run
+from perfcore_ext import frame
 
 SCHEMA = "perfcore.metrics/1"
 ESTIMATE = TOKEN_SOURCES.index("events")
+EMPTY_ANSWER = frame.ERROR_CLASSES.index("empty_answer")
+# What services call the reason of an answer that was cut off by a limit of tokens, in small letters.
+LENGTH_REASONS = ("length", "max_tokens", "max_output_tokens", "model_length", "limit")
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
 
@@ -51,9 +55,11 @@ def compute(run: Run, cores: int | None = None) -> dict[str, Any]:
         "concurrency": concurrency(flown, bounds, load),
         "rate": rate(requests, measured, load),
         "errors": failures,
+        "retried": names(requests.error_class[retried(requests, measured)], requests.error_classes),
         "error_samples": {name: run.error_samples[name] for name in failures if name in run.error_samples},
         "finish_reasons": names(requests.finish_reason[measured.successes], requests.finish_reasons),
         "connections": {"opened": opened(requests, True), "reused": opened(requests, False)},
+        "targets": targets.by_url(requests, measured, run.notes),
         "workers": notes.workers(run.notes),
         "validity": validity.certificate(seen(run, measured, flown, load, cores)),
     }
@@ -71,6 +77,13 @@ def outcomes(requests: Requests, measured: Measured) -> dict[str, int]:
         "after_stop": int(requests.after_stop[measured.last].sum()),
         "bad_json_events": int(np.maximum(requests.bad_json[measured.last], 0).sum()),
     }
+
+
+def retried(requests: Requests, measured: Measured) -> Column:
+    """Rows of the attempts that another one followed."""
+    followed = requests.phase == MEASURED
+    followed[measured.last] = False
+    return np.flatnonzero(followed)
 
 
 def names(codes: NDArray[np.int16], words: tuple[str, ...]) -> dict[str, int]:
@@ -169,6 +182,8 @@ def seen(run: Run, measured: Measured, flown: Flight, load: Load, cores: int | N
     return validity.Seen(
         requests=int(measured.last.size),
         ok=int(measured.ok.sum()),
+        length_stops=length_stops(requests, measured),
+        empty_answers=share(requests.error_class[measured.last] == EMPTY_ANSWER),
         slip_p50_ms=steady.get("p50"),
         slip_p99_ms=steady.get("p99"),
         slip_max_ms=steady.get("max"),
@@ -186,11 +201,23 @@ def seen(run: Run, measured: Measured, flown: Flight, load: Load, cores: int | N
         rate_scheduled=per_s(due) if open_loop else None,
         rate_achieved=per_s(sent) if open_loop else None,
         connections_opened=opened(requests, True),
+        **notes.way(run.notes),
         lost_workers=notes.lost(run.notes),
         skipped_bytes=run.damage.skipped_bytes,
         killed=not notes.ended(run.notes),
         interrupted=notes.interrupted(run.notes),
     )
+
+
+def length_stops(requests: Requests, measured: Measured) -> float | None:
+    """Share of the answers with a finish reason that were cut off by a limit of tokens."""
+    limits = [code for code, name in enumerate(requests.finish_reasons) if name.lower() in LENGTH_REASONS]
+    reasons = requests.finish_reason[measured.successes]
+    return share(np.isin(reasons[reasons >= 0], limits))
+
+
+def share(these: NDArray[np.bool_]) -> float | None:
+    return float(these.mean()) if these.size else None
 
 
 def at_once(due: NDArray[np.int64], sent: NDArray[np.int64], load: Load) -> NDArray[np.bool_]:

@@ -68,6 +68,17 @@ def deaths(notes: Notes) -> dict[int, int]:
     return {int(note["worker"]): int(note["time_ns"]) for note in of(notes, "lost_worker") if note.keys() >= TIMED}
 
 
+def way(notes: Notes) -> dict[str, Any]:
+    """How requests travelled, in the words of the certificate."""
+    told: dict[str, Any] = next(of(notes, "transport"), {})
+    return {
+        "connections_new": told.get("connections") == "new",
+        "urls": len(told.get("urls") or [""]),
+        "insecure": told.get("insecure") is True,
+        "proxy": str(told.get("proxy") or ""),
+    }
+
+
 def ended(notes: Notes) -> bool:
     return any(of(notes, "end"))
 

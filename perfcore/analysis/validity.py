@@ -41,6 +41,11 @@ SHARED_READS = 0.10
 # Failed requests are in no latency: from this share on the latencies tell of the lucky ones.
 FAILED = 0.01
 
+# Answers that are not whole, or are none. A model that is asked well ends by itself nearly always; where lengths are
+# fixed on purpose the note is no news.
+LENGTH_STOPS = 0.05
+EMPTY_ANSWERS = 0.05
+
 # Finished requests that wait in a worker for room in its ring: past this, memory grows with the run.
 WAITING_BYTES = 64 << 20
 
@@ -63,6 +68,8 @@ class Seen:
 
     requests: int = 0
     ok: int = 0
+    length_stops: float | None = None  # of the successful answers with a finish reason
+    empty_answers: float | None = None  # of all requests
     slip_p50_ms: float | None = None  # without the start burst
     slip_p99_ms: float | None = None
     slip_max_ms: float | None = None
@@ -80,6 +87,10 @@ class Seen:
     rate_scheduled: float | None = None  # of the due times of this very run
     rate_achieved: float | None = None
     connections_opened: int | None = None
+    connections_new: bool = False  # each request was to open its own
+    urls: int = 1  # over which requests were dealt out
+    insecure: bool = False  # certificates were not verified
+    proxy: str = ""
     lost_workers: tuple[Lost, ...] = ()
     skipped_bytes: int = 0  # of the journal, damaged
     killed: bool = False
@@ -273,9 +284,9 @@ def check_concurrency(seen: Seen) -> list[dict[str, Any]]:
 
 
 def check_connections(seen: Seen) -> list[dict[str, Any]]:
-    if seen.connections_opened is None or not seen.concurrency_max:
+    if seen.connections_opened is None or not seen.concurrency_max or seen.connections_new:
         return []
-    needed = CONNECTIONS * seen.concurrency_max
+    needed = CONNECTIONS * seen.concurrency_max * seen.urls
     if seen.connections_opened <= needed:
         return []
     what = (
@@ -283,6 +294,21 @@ def check_connections(seen: Seen) -> list[dict[str, Any]]:
     )
     remedy = "Let the server keep connections open; the latencies contain the set-up (see connect)."
     return [reason(NOTE, what, remedy, float(seen.connections_opened), needed)]
+
+
+def check_way(seen: Seen) -> list[dict[str, Any]]:
+    """What the user asked for and a reader of the report must know."""
+    found = []
+    if seen.insecure:
+        what = "Certificates were not verified (--insecure), so who answered is not certain."
+        found.append(reason(NOTE, what, "Give the service's certificate authority with --cacert instead.", 1, 0))
+    if seen.proxy:
+        what = f"Requests went through the proxy {seen.proxy}, whose times are part of the numbers."
+        found.append(reason(NOTE, what, "Leave --proxy out to measure the service alone.", 1, 0))
+    if seen.connections_new:
+        what = "Each request opened a connection of its own (--connections new), whose set-up is part of its latencies."
+        found.append(reason(NOTE, what, "Leave --connections out to reuse connections as clients do.", 1, 0))
+    return found
 
 
 def check_failures(seen: Seen) -> list[dict[str, Any]]:
@@ -297,6 +323,19 @@ def check_failures(seen: Seen) -> list[dict[str, Any]]:
         return []
     what = f"{percent(failed)} of the requests failed; the latencies are those of the others."
     return [reason(NOTE, what, "Judge the latencies together with the errors by class.", failed, FAILED)]
+
+
+def check_answers(seen: Seen) -> list[dict[str, Any]]:
+    found = []
+    if seen.length_stops is not None and seen.length_stops > LENGTH_STOPS:
+        what = f"{percent(seen.length_stops)} of the answers were cut off by a limit of tokens."
+        remedy = "Raise --max-tokens before answers are scored; where one length is wanted, this is as it should be."
+        found.append(reason(NOTE, what, remedy, seen.length_stops, LENGTH_STOPS))
+    if seen.empty_answers is not None and seen.empty_answers > EMPTY_ANSWERS:
+        what = f"{percent(seen.empty_answers)} of the requests got a complete answer without any text."
+        remedy = "Send one of the prompts by hand: see the chat template, the stop words and the paths of the dialect."
+        found.append(reason(NOTE, what, remedy, seen.empty_answers, EMPTY_ANSWERS))
+    return found
 
 
 def check_losses(seen: Seen) -> list[dict[str, Any]]:
@@ -333,7 +372,9 @@ RULES = (
     check_concurrency,
     check_losses,
     check_failures,
+    check_answers,
     check_rings,
     check_shared_reads,
     check_connections,
+    check_way,
 )

@@ -14,6 +14,7 @@ COMMANDS = {
     "stress": ("perfcore.cli.stress", "Load a service and measure it."),
     "report": ("perfcore.cli.report", "Finish a run folder and print its report."),
     "simulate": ("perfcore.cli.simulate", "Serve simulated answers on this machine."),
+    "check": ("perfcore.cli.check", "Find out what a service does with requests before it is measured."),
     "list": ("perfcore.cli.list", "List what perfcore knows: dialects, options."),
 }
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141

@@ -11,9 +11,10 @@ HEAD = """# Options of `perfcore stress`
 <!-- Written by `make docs` out of perfcore/options.py; change that. -->
 
 An option is given as a flag, in the environment, or in a file named by `--config` (TOML, YAML or JSON, by its ending).
-Flags go before the environment, the environment before the file, the file before the default; `perfcore stress
---dry-run` prints what holds and where it came from. A value that is given again replaces the earlier one as a whole,
-lists and tables too. Keys, flags and variables named `PERFCORE_…` that are not listed here are errors.
+Flags go before the environment, the environment before the file, the file before the preset (`docs/presets.md`), the
+preset before the default; `perfcore stress --dry-run` prints what holds and where it came from. A value that is given
+again replaces the earlier one as a whole, lists and tables too; only `body` is merged over that of a preset. Keys,
+flags and variables named `PERFCORE_…` that are not listed here are errors.
 
 Times are seconds, or text such as `500ms`, `30s`, `2m`, `1h30m`; sizes are bytes, or text such as `64MiB`. In the
 environment an empty variable counts as not set, a repeatable option takes one value or a JSON list that starts with

@@ -24,9 +24,12 @@ def run(config: Path | None, dry_run: bool, **given: Any) -> int:
     """Load a service and measure it.
 
     Without --url the built-in simulator is measured, so that `perfcore stress` alone does something. Options come from
-    flags, from the environment (names in brackets) and from --config FILE, in this order; docs/options.md has them all.
+    flags, from the environment (names in brackets), from --config FILE and from --preset, in this order;
+    docs/options.md has them all.
     """
     resolved = resolve(given, config, os.environ)
+    for note in resolved.notes:
+        notice(resolved.options)(note)
     if dry_run:
         click.echo(as_json(resolved) if resolved.options.json else as_table(resolved))
         return 0
@@ -88,7 +91,11 @@ command = click.Command(
     help=run.__doc__,
     params=[
         *flags(),
-        click.Option(["--config"], type=click.Path(path_type=Path), help="File of options: TOML, YAML or JSON."),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            help="File of options: TOML, YAML, JSON, or an AISBench .py of models, which is read and never executed.",
+        ),
         click.Option(["--dry-run"], is_flag=True, help="Print the options and where each came from; send nothing."),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from perfcore.records import taxonomy
 from perfcore.types import TOKEN_SOURCES, Requests
 from perfcore_ext import frame
 
@@ -58,6 +59,7 @@ TAKEN: dict[str, type] = {
 # What a request without a frame has instead of -1.
 ABSENT: dict[str, int] = {
     "attempt": 0,
+    "turn": 0,
     "http_status": 0,
     "error_class": LOST_WORKER,
     "new_connection": 0,
@@ -134,26 +136,30 @@ def missing(parts: Sequence[Columns], claimed: int) -> NDArray[np.int64]:
     return np.flatnonzero(absent)
 
 
-def table(parts: Sequence[Columns], finish_reasons: Sequence[str]) -> Table:
-    """The parts as one table, which takes their place in memory; of rows for the same attempt, the first is kept."""
+def table(parts: Sequence[Columns], finish_reasons: Sequence[str], messages: Sequence[str]) -> Table:
+    """The parts as one table, which takes their place in memory; of rows for the same attempt, the first is kept.
+
+    `messages` are the error messages that the rows refer to by number.
+    """
     columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
-    order = np.lexsort((columns["attempt"], columns["request_id"]))
-    identity, attempt = columns["request_id"][order], columns["attempt"][order]
+    order = np.lexsort((columns["attempt"], columns["turn"], columns["request_id"]))
+    identity, turn, attempt = (columns[name][order] for name in ("request_id", "turn", "attempt"))
     first = np.ones(order.size, np.bool_)
-    first[1:] = (identity[1:] != identity[:-1]) | (attempt[1:] != attempt[:-1])
+    first[1:] = (identity[1:] != identity[:-1]) | (turn[1:] != turn[:-1]) | (attempt[1:] != attempt[:-1])
     order = order[first]
     row_of_frame = np.full(first.size, -1, np.int64)
     row_of_frame[order] = np.arange(order.size)
     for name in columns:
         columns[name] = columns[name][order]
-    return Table(_requests(columns, finish_reasons), columns["error"], row_of_frame)
+    return Table(_requests(columns, finish_reasons, messages), columns["error"], row_of_frame)
 
 
-def _requests(columns: Columns, finish_reasons: Sequence[str]) -> Requests:
+def _requests(columns: Columns, finish_reasons: Sequence[str], messages: Sequence[str]) -> Requests:
     counted = columns["output_tokens"] < 0
     taken = {name: columns[name] for name in (*TAKEN, "finish_reason")}
     taken["output_tokens"] = np.where(counted, columns["token_events"], columns["output_tokens"])
-    taken["error_class"], classes = _classes(columns["error_class"], columns["http_status"])
+    classes = _by_status(columns["error_class"], columns["http_status"])
+    classes = _by_evidence(columns["error_class"], columns["error"], classes, messages)
     return Requests(
         **taken,
         token_source=np.where(counted, EVENTS, SERVER).astype(np.int16),
@@ -162,16 +168,30 @@ def _requests(columns: Columns, finish_reasons: Sequence[str]) -> Requests:
     )
 
 
-def _classes(error_class: NDArray[np.int16], status: NDArray[np.int32]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-    """A class of its own for each status, in place of the one that stands for all of them."""
+def _by_status(error_class: NDArray[np.int16], status: NDArray[np.int32]) -> tuple[str, ...]:
+    """A class of its own for each status, in place of the one that stands for all of them; returns all names."""
     by_status = error_class == HTTP_STATUS
     statuses, number = np.unique(status[by_status], return_inverse=True)
     error_class[by_status] = len(frame.ERROR_CLASSES) + number
-    return error_class, (*frame.ERROR_CLASSES, *(f"http_{code}" for code in statuses))
+    return (*frame.ERROR_CLASSES, *(f"http_{code}" for code in statuses))
+
+
+def _by_evidence(
+    error_class: NDArray[np.int16], error: NDArray[np.int64], classes: tuple[str, ...], messages: Sequence[str]
+) -> tuple[str, ...]:
+    """The class that the server's words name, where they name one; returns all names."""
+    names = [*classes, *(name for name in taxonomy.NAMED if name not in classes)]
+    rows = np.flatnonzero((error_class > 0) & (error >= 0))
+    pairs, number = np.unique(error[rows] * len(names) + error_class[rows], return_inverse=True)
+    told = ((pair // len(names), pair % len(names)) for pair in pairs.tolist())
+    refined = [names.index(taxonomy.refined(names[code], messages[at])) for at, code in told]
+    error_class[rows] = np.array(refined, np.int16)[number]
+    return tuple(names)
 
 
 def last_attempts(requests: Requests) -> NDArray[np.bool_]:
     """Whether a row is the last of its request."""
     last = np.ones(requests.request_id.size, np.bool_)
     last[:-1] = requests.request_id[1:] != requests.request_id[:-1]
+    last[:-1] |= requests.turn[1:] != requests.turn[:-1]
     return last

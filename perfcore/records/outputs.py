@@ -2,22 +2,34 @@
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from perfcore.records import frame as frames
+from perfcore.records import think
+from perfcore.records.assembly import Choice, ToolCall, assemble
 from perfcore.records.frame import Frames
 from perfcore.records.journal import Block, open_journal
+from perfcore.records.think import Tags
 from perfcore.types import Requests
 
 NULL = msgspec.Raw(b"null")
+EMPTY = msgspec.Raw(b"{}")
 NEWLINE = ord("\n")
+RANGES = ("error", "content", "reasoning", "tool", "raw")
+
+
+class Message(msgspec.Struct):
+    """A message of a conversation."""
+
+    role: str = ""
+    content: msgspec.Raw = NULL
 
 
 class Row(msgspec.Struct):
@@ -26,8 +38,20 @@ class Row(msgspec.Struct):
     id: msgspec.Raw = NULL
     prompt: msgspec.Raw = NULL
     messages: msgspec.Raw = NULL
+    token_ids: msgspec.Raw = NULL
+    query: msgspec.Raw = NULL
+    input: msgspec.Raw = NULL
+    turns: list[Message] | None = None
     reference: msgspec.Raw = NULL
-    meta: msgspec.Raw = NULL
+    meta: msgspec.Raw = EMPTY
+
+    def asked(self, turn: int) -> msgspec.Raw:
+        """What the row asks: its prompt in whatever form, or what the user says in this turn."""
+        if self.turns is not None:
+            said = [message.content for message in self.turns if message.role == "user"]
+            return said[turn] if turn < len(said) else NULL
+        given = (self.prompt, self.messages, self.token_ids, self.query, self.input)
+        return next((asked for asked in given if bytes(asked) != b"null"), NULL)
 
 
 class Line(msgspec.Struct):
@@ -36,19 +60,34 @@ class Line(msgspec.Struct):
     id: msgspec.Raw
     index: int | None
     repeat: int | None
+    turn: int
     prompt: msgspec.Raw
     prediction: str | None
     reasoning: str | None
     tool_arguments: str | None
+    tool_calls: Sequence[ToolCall] | None
     finish_reason: str | None
     error: str | None
     reference: msgspec.Raw
     meta: msgspec.Raw
+    choices: list[str] | msgspec.UnsetType = msgspec.UNSET
+    logprobs: Any = msgspec.UNSET
+
+
+class Texts(NamedTuple):
+    """What an answer says; `choices` only where there are several, of which the rest is the first."""
+
+    content: str
+    reasoning: str
+    tool_calls: Sequence[ToolCall]
+    finish_reason: str | None
+    choices: list[str] | msgspec.UnsetType
+    logprobs: Any
 
 
 _decode_row = msgspec.json.Decoder(Row).decode
 _encode = msgspec.json.Encoder().encode
-NO_ROW = Row()
+NO_ROW = Row(meta=NULL)
 
 
 class Rows:
@@ -108,44 +147,87 @@ class Rows:
         return data
 
 
-def write_frames(file: BinaryIO, cut: Frames, table_rows: NDArray[np.int64], requests: Requests, rows: Rows) -> None:
-    """A line for each frame whose row in `requests` is not negative."""
+def write_frames(
+    file: BinaryIO,
+    cut: Frames,
+    table_rows: NDArray[np.int64],
+    requests: Requests,
+    rows: Rows,
+    tags: Tags | None,
+) -> None:
+    """A line for each frame whose row in `requests` is not negative. Reasoning between `tags` is told from the text."""
     wanted = np.flatnonzero(table_rows >= 0)
-    columns = [frames.ranges(cut, name) for name in ("error", "content", "reasoning", "tool")]
+    columns = [frames.ranges(cut, name) for name in RANGES]
     ranges: Iterator[tuple[bytes, ...]] = zip(*columns, strict=True)
     if wanted.size < len(cut):
         ranges = compress(ranges, table_rows >= 0)
-    file.writelines(_lines(table_rows[wanted], requests, rows, ranges))
+    file.writelines(_lines(table_rows[wanted], requests, rows, ranges, tags))
 
 
 def write_lost(file: BinaryIO, table_rows: NDArray[np.int64], requests: Requests, rows: Rows) -> None:
     """A line for each of these rows of `requests`, which left no frame."""
-    file.writelines(_lines(table_rows, requests, rows, repeat((b"", b"", b"", b""))))
+    file.writelines(_lines(table_rows, requests, rows, repeat((b"",) * len(RANGES)), None))
 
 
 def _lines(
-    table_rows: NDArray[np.int64], requests: Requests, rows: Rows, ranges: Iterable[tuple[bytes, ...]]
+    table_rows: NDArray[np.int64],
+    requests: Requests,
+    rows: Rows,
+    ranges: Iterable[tuple[bytes, ...]],
+    tags: Tags | None,
 ) -> Iterator[bytes]:
-    """One after the other: `ranges` has the error, content, reasoning and tool range of each row."""
+    """One after the other: `ranges` has those of each row in the order of RANGES."""
     names = (*requests.finish_reasons, None)  # -1 is None
-    columns = (requests.index, requests.repeat, requests.finish_reason, requests.error_class)
+    columns = (requests.index, requests.repeat, requests.turn, requests.finish_reason, requests.error_class)
     values = zip(*(column[table_rows].tolist() for column in columns), strict=True)
-    for (index, repeat_number, finish, code), (error, content, reasoning, tool) in zip(values, ranges, strict=False):
+    for (index, number, turn, finish, code), (error, content, reasoning, tool, raw) in zip(
+        values, ranges, strict=False
+    ):
         row = rows.row(index)
+        said = _texts(content, reasoning, raw, names[finish], tags)
         line = Line(
             id=row.id,
             index=index if index >= 0 else None,
-            repeat=repeat_number if repeat_number >= 0 else None,
-            prompt=row.messages if bytes(row.prompt) == b"null" else row.prompt,
-            prediction=frames.text(content) if content else None,
-            reasoning=frames.text(reasoning) if reasoning else None,
+            repeat=number if number >= 0 else None,
+            turn=max(turn, 0),
+            prompt=row.asked(turn),
+            prediction=said.content or None,
+            reasoning=said.reasoning or None,
             tool_arguments=frames.text(tool) if tool else None,
-            finish_reason=names[finish],
+            tool_calls=said.tool_calls or None,
+            finish_reason=said.finish_reason,
             error=_error(requests.error_classes[code], error) if code else None,
             reference=row.reference,
             meta=row.meta,
+            choices=said.choices,
+            logprobs=said.logprobs,
         )
         yield _encode(line) + b"\n"
+
+
+def _texts(content: bytes, reasoning: bytes, raw: bytes, finish: str | None, tags: Tags | None) -> Texts:
+    """From the ranges of an answer; what its events hold beyond them is known only where these were kept."""
+    choices = assemble(raw) if raw else []
+    if len(choices) > 1:
+        return _first_of(choices, tags)
+    answer, thought = frames.text(content) if content else "", frames.text(reasoning) if reasoning else ""
+    if not thought and think.may_have(content, tags):
+        answer, thought = _parted(answer, "", tags)
+    calls, logprobs = (choices[0].tool_calls, choices[0].logprobs) if choices else ((), None)
+    return Texts(answer, thought, calls, finish, msgspec.UNSET, msgspec.UNSET if logprobs is None else logprobs)
+
+
+def _first_of(choices: Sequence[Choice], tags: Tags | None) -> Texts:
+    parted = [_parted(choice.text, choice.reasoning, tags) for choice in choices]
+    (answer, thought), first = parted[0], choices[0]
+    logprobs = msgspec.UNSET if first.logprobs is None else first.logprobs
+    return Texts(answer, thought, first.tool_calls, first.finish_reason, [text for text, _ in parted], logprobs)
+
+
+def _parted(content: str, reasoning: str, tags: Tags | None) -> tuple[str, str]:
+    """The answer and its reasoning, which may still be in the content."""
+    found = think.split(content, tags) if tags is not None and not reasoning else None
+    return (content, reasoning) if found is None else (found.answer, found.reasoning)
 
 
 def _error(name: str, message: bytes) -> str:

@@ -14,12 +14,13 @@ import msgspec
 import numpy as np
 
 from perfcore.errors import UserError
-from perfcore.records import columns, frame, outputs, tables, timing
+from perfcore.records import columns, frame, outputs, tables, think, timing
 from perfcore.records.columns import Columns, Labels, Table
 from perfcore.records.frame import Frames
 from perfcore.records.journal import Kind, read_blocks
 from perfcore.records.outputs import Rows
 from perfcore.records.stream import read_frames
+from perfcore.records.think import Tags
 from perfcore.records.timing import Timing
 from perfcore.types import TOKEN_SOURCES, Damage, Events, Requests, Run
 from perfcore_ext.frame import PHASES
@@ -40,18 +41,19 @@ class Source:
     lost: list[dict[str, Any]]
 
 
-def build(run_dir: Path) -> Run:
+def build(run_dir: Path, think_tags: str = "auto") -> Run:
     """Write requests.parquet, events.parquet and outputs.jsonl from journal.bin; return what the metrics need.
 
+    `think_tags` says what marks reasoning within a text: auto, off, or OPEN,CLOSE.
     Works on the journal of a killed run, and any number of times. The files are replaced when all of them are written.
     Raises UserError when the journal is missing or none, or a file cannot be written.
     """
-    damage = Damage()
+    damage, tags = Damage(), think.tags_of(think_tags)
     with opened(run_dir / JOURNAL) as source:
-        table, messages = read_requests(source, damage)
+        table, messages = read_requests(source, damage, tags)
         with replaced(run_dir, "requests.parquet", "events.parquet", "outputs.jsonl") as (requests, events, texts):
             tables.write_requests(requests, table.requests, table.error, messages)
-            seen = write_events_and_texts(source, table, events, texts)
+            seen = write_events_and_texts(source, table, events, texts, tags)
     return Run(
         requests=table.requests,
         gaps_ns=timing.gaps(seen),
@@ -81,25 +83,29 @@ def opened(path: Path) -> Iterator[Source]:
         yield Source(path, size, rows, notes, lost)
 
 
-def read_requests(source: Source, damage: Damage) -> tuple[Table, list[str]]:
+def read_requests(source: Source, damage: Damage, tags: Tags | None) -> tuple[Table, list[str]]:
     """The first pass: the table, and the error messages that it refers to by number."""
     finish, errors = Labels(FINISH_ROOM), Labels(ERROR_ROOM)
-    parts = [header_columns(frames, finish, errors) for frames in read_frames(source.path, damage, source.size)]
+    parts = [header_columns(frames, finish, errors, tags) for frames in read_frames(source.path, damage, source.size)]
     parts.append(columns.of_lost(source.lost, len(source.rows)))
     claimed = max((int(note.get("claimed") or 0) for note in source.notes), default=0)
     unsent = {number for note in source.notes for number in note.get("unsent") or ()}
     forgotten = [{"request_id": number} for number in columns.missing(parts, claimed).tolist() if number not in unsent]
     parts.append(columns.of_lost(forgotten, len(source.rows)))
-    table = columns.table(parts, [frame.text(raw) for raw in finish.raw])
-    return table, [frame.error_text(raw) for raw in errors.raw]
+    messages = [frame.error_text(raw) for raw in errors.raw]
+    return columns.table(parts, [frame.text(raw) for raw in finish.raw], messages), messages
 
 
-def header_columns(frames: Frames, finish: Labels, errors: Labels) -> Columns:
+def header_columns(frames: Frames, finish: Labels, errors: Labels, tags: Tags | None) -> Columns:
     error = [errors.code(raw[: frame.MAX_ERROR_BYTES]) for raw in frame.ranges(frames, "error")]
-    return columns.of_frames(frames.headers, [finish.code(raw) for raw in frame.ranges(frames, "finish")], error)
+    found = columns.of_frames(frames.headers, [finish.code(raw) for raw in frame.ranges(frames, "finish")], error)
+    think.mend_first_answer(frames, found["first_answer_ns"], tags)
+    return found
 
 
-def write_events_and_texts(source: Source, table: Table, events_path: Path, texts_path: Path) -> Timing:
+def write_events_and_texts(
+    source: Source, table: Table, events_path: Path, texts_path: Path, tags: Tags | None
+) -> Timing:
     """The second pass."""
     requests = table.requests
     measured = requests.phase == MEASURED
@@ -110,11 +116,13 @@ def write_events_and_texts(source: Source, table: Table, events_path: Path, text
         for frames in read_frames(source.path, Damage(), source.size):
             rows = table.row_of_frame[done : done + len(frames)]
             done += len(frames)
-            events = first_of_each(frame.events(frames, rows))
+            events = frame.events(frames, rows)
+            think.mend_events(frames, events, tags)
+            events = first_of_each(events)
             timing.add(seen, events, measured, successful)
             tables.write_events(events_file, events)
             outputs.write_frames(
-                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows
+                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows, tags
             )
         wanted[table.row_of_frame[:done]] = False
         outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows)

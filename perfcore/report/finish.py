@@ -23,7 +23,7 @@ def finish(run_dir: Path, plots: bool = True) -> dict[str, Any]:
     of a run.
     """
     described = description(run_dir)
-    run = store.build(run_dir)
+    run = store.build(run_dir, think_tags(described))
     found = metrics.compute(run, cores(described))
     write(run_dir / "metrics.json", encodable(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
     write(run_dir / "report.txt", encodable(terminal.render(found, run_dir)))
@@ -46,6 +46,13 @@ def description(run_dir: Path) -> dict[str, Any]:
     if not isinstance(described, dict):
         raise UserError(f"{path} is not the description of a run: it holds no JSON object")
     return described
+
+
+def think_tags(described: dict[str, Any]) -> str:
+    """What marks reasoning within a text, as the run was told."""
+    options = described.get("options")
+    told = options.get("think_tags") if isinstance(options, dict) else None
+    return told if isinstance(told, str) else "auto"
 
 
 def cores(described: dict[str, Any]) -> int | None:

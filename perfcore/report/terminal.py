@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from perfcore.records.taxonomy import explained
 from perfcore.report.text import NONE, clean, listing, number
 
 # Width of report.txt and of output that is no terminal: wide enough for every column.
@@ -85,8 +86,11 @@ def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[
     """The pieces of the report from top to bottom."""
     yield from request_table(metrics, width)
     yield run_table(metrics)
+    if len(metrics.get("targets") or []) > 1:
+        yield target_table(metrics["targets"])
     if metrics["errors"]:
         yield error_table(metrics)
+        yield remedies(metrics["errors"])
     yield from verdict(metrics["validity"])
     if folder is not None:
         yield Text.assemble(("Folder  ", "bold"), clean(str(folder), 4096))
@@ -177,6 +181,8 @@ def run_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str]]:
     throughput = metrics["throughput"]
     yield "Duration", f"{number(metrics['duration_s'])} s"
     yield "Requests", request_counts(requests)
+    if metrics["retried"]:
+        yield "Tried again after", listing(metrics["retried"])
     yield "Concurrency", in_words(metrics["concurrency"], ("asked", "mean", "max"))
     if metrics["rate"]["asked"] is not None:
         yield "Rate (requests/s)", in_words(metrics["rate"], ("asked", "achieved"))
@@ -226,6 +232,18 @@ def busy(workers: list[dict[str, Any]] | None) -> str:
     return f"{len(workers):,}{load}" + (f", {lost:,} lost" if lost else "")
 
 
+def target_table(targets: list[dict[str, Any]]) -> Table:
+    """Requests by the URL that they went to."""
+    table = framed("By URL")
+    table.add_column("URL", overflow="fold")
+    for name in ("requests", "ok", "failed", "TTFT p50 (ms)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for target in targets:
+        counts = (number(target[name]) for name in ("requests", "ok", "failed", "ttft_p50_ms"))
+        table.add_row(Text(clean(target["url"], 200)), *counts)
+    return table
+
+
 def error_table(metrics: dict[str, Any]) -> Table:
     """Failed requests by class, each with the first message that was seen."""
     table = framed("Errors")
@@ -236,6 +254,13 @@ def error_table(metrics: dict[str, Any]) -> Table:
         sample = metrics["error_samples"].get(name, "")
         table.add_row(Text(clean(name, 40), "red"), number(count), Text(clean(sample)))
     return table
+
+
+def remedies(errors: dict[str, int]) -> RenderableType:
+    """For each class of failure its usual cause and what to do about it."""
+    told = [(clean(name, 40), explained(name)) for name in errors]
+    lines = [Text.assemble((f"{name}: ", "red"), f"{words.cause} {words.remedy}") for name, words in told]
+    return Padding(Group(*lines), (0, 0, 1, 2))
 
 
 def verdict(validity: dict[str, Any]) -> Iterator[RenderableType]:

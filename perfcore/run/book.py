@@ -2,7 +2,7 @@
 
 Layout, little-endian: a header of 64 bytes (magic, count, index_offset, bytes in the file, rows, rows_offset, zeros),
 the bodies back to back, at index_offset an entry for each body (ENTRY), and at rows_offset for each row of the data set
-the number of its first entry, and after the last one the number of entries: a conversation is a row with an entry a turn.
+the number of its first entry, and after the last one the number of entries: a conversation has an entry a turn.
 A body that contains answers to earlier turns has a SPLICE for each in front of it: where the answer goes, and whose it
 is. Both tables lie at multiples of 8. The header is written last, so that an unfinished book has no magic.
 """

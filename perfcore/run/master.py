@@ -17,15 +17,17 @@ from perfcore.records.folder import create_folder, discard_folder, write_run_jso
 from perfcore.records.journal import JournalWriter, Kind
 from perfcore.redaction import redacted, redacted_command, redacted_url
 from perfcore.run.aggregator import Aggregator
+from perfcore.run.kept import keeps_events
 from perfcore.run.memory import SharedMemory, allocate
 from perfcore.run.preparation import NS, Plan, due_offsets, make_plan, rows_of, write_book
 from perfcore.run.progress import SHOW_EVERY_NS, Progress, progress, totals
 from perfcore.run.supervision import NO_FILE, Signals, Supervisor
 from perfcore.run.target import Target, find_target
+from perfcore.run.transport import kept_connections
 from perfcore.run.worker import WorkerSettings
 from perfcore.run.workers import Worker, end_workers, kill_workers, share_limit, start_worker, wait_until_ready
 from perfcore.versions import versions
-from perfcore.workload.dialect import Dialect, load_dialect, response_paths
+from perfcore.workload.dialect import Dialect, is_streamed, load_dialect, response_paths
 from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.control import NO_LIMIT, Control, control_bytes
 from perfcore_ext.frame import PHASES
@@ -73,11 +75,12 @@ def stress(options: StressOptions, show: Show, say: Say) -> Outcome:
             journal = JournalWriter(folder / "journal.bin")
             stack.callback(journal.close)
             book_file, rows = make_book(folder, dialect, target, options, journal)
+            note(journal, **transport_facts(options, target))
             plan = make_plan(options, rows)
             memory = allocate_memory(plan, options, book_file, stack)
             write_run_json(folder, run_facts(options, dialect, target, plan, rows))
             control = Control(memory.control.view, plan.workers, plan.slots)
-            workers = start_workers(target, dialect, options, memory, stack)
+            workers = start_workers(target, dialect, options, plan, memory, stack)
             stack.callback(end_workers, workers, control)
             share_limit(control, workers, plan.concurrency or plan.slots * plan.workers)
             wait_until_ready(workers, control)
@@ -124,7 +127,7 @@ def allocate_memory(plan: Plan, options: StressOptions, book_file: int, stack: E
 
 
 def start_workers(
-    target: Target, dialect: Dialect, options: StressOptions, memory: Memory, stack: ExitStack
+    target: Target, dialect: Dialect, options: StressOptions, plan: Plan, memory: Memory, stack: ExitStack
 ) -> list[Worker]:
     """Spawn the worker processes; each sends its number of request with a name of this run in front."""
     run_name = uuid.uuid4().hex[:12]
@@ -138,33 +141,29 @@ def start_workers(
             ring_file=ring.file,
             book_file=memory.book_file,
             due_file=None if memory.due is None else memory.due.file,
-            urls=[target.url],
-            balance="round_robin",
+            urls=list(target.urls),
+            balance=options.balance,
             headers=[*target.headers, "Expect:"],
-            options=[*target.options],
-            multi_options=[],
+            options=target.transport.curl,
+            multi_options=[*target.transport.multi, kept_connections(plan.connections)],
             id_header=f"X-Request-Id: {run_name}-",
-            stream_paths=flat(response_paths(dialect, True)),
-            full_paths=flat(response_paths(dialect, False)),
+            stream_paths=response_paths(dialect, True),
+            full_paths=response_paths(dialect, False),
             framing=dialect.framing,
             done=dialect.done,
             complete=list(dialect.complete),
-            stream=options.stream,
-            cumulative=False,
-            keep_events=False,
+            stream=is_streamed(dialect, options.stream),
+            cumulative=dialect.cumulative,
+            keep_events=keeps_events(options, dialect, target.model),
             event_limit=options.max_event_bytes,
-            first_byte_timeout_ns=0,
-            idle_timeout_ns=0,
-            retries=0,
+            first_byte_timeout_ns=round(options.first_byte_timeout_s * NS),
+            idle_timeout_ns=round(options.idle_timeout_s * NS),
+            retries=options.retries,
             seed=options.seed,
+            own_connections=options.connections == "sticky",
         )
         workers.append(start_worker(settings))
     return workers
-
-
-def flat(paths: dict[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
-    """(field, path, type of event) in the order in which a field's paths are tried."""
-    return [(name, path, "") for name, alternatives in paths.items() for path in alternatives]
 
 
 def run_facts(options: StressOptions, dialect: Dialect, target: Target, plan: Plan, rows: int) -> dict[str, Any]:
@@ -172,7 +171,9 @@ def run_facts(options: StressOptions, dialect: Dialect, target: Target, plan: Pl
     return {
         "command": ["perfcore", *redacted_command(sys.argv[1:])],
         "options": redacted(options),
-        "url": redacted_url(target.url),
+        "url": redacted_url(target.urls[0]),
+        "urls": [redacted_url(url) for url in target.urls],
+        "proxy": target.transport.proxy or None,
         "simulated": target.simulated,
         "model": target.model,
         "dialect": dialect.name,
@@ -187,6 +188,17 @@ def run_facts(options: StressOptions, dialect: Dialect, target: Target, plan: Pl
         },
         "clock": {"monotonic_ns": monotonic_ns()},
         "versions": versions(),
+    }
+
+
+def transport_facts(options: StressOptions, target: Target) -> dict[str, Any]:
+    """What the report has to say of how requests travelled."""
+    return {
+        "note": "transport",
+        "urls": [redacted_url(url) for url in target.urls],
+        "proxy": target.transport.proxy,
+        "insecure": options.insecure,
+        "connections": options.connections,
     }
 
 
@@ -260,7 +272,7 @@ def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> st
     )
     ended_by = supervisor.watch(number, limit, phase)
     unsent = [
-        slot[0] for worker in workers if worker.alive for slot in control.claimed_slots(worker.number) if slot[3] == -2
+        slot[0] for worker in workers if worker.alive for slot in control.claimed_slots(worker.number) if slot[4] == -2
     ]
     note(
         supervisor.journal,

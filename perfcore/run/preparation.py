@@ -14,6 +14,7 @@ from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.journal import JournalWriter, Kind
 from perfcore.run.book import BookWriter
+from perfcore.workload.conversation import turns
 from perfcore.workload.dataset import Row, prompt_rows, read_rows
 from perfcore.workload.dialect import Dialect, encoder
 from perfcore.workload.schedule import constant, count_within
@@ -34,6 +35,7 @@ class Plan:
     workers: int
     concurrency: int | None  # None: an open loop without a limit
     slots: int  # in each worker's table
+    connections: int  # that each worker keeps: with several URLs it may need one to each of them for a slot
     total: int  # NO_LIMIT: as many as the duration allows
     duration_ns: int | None
     ramp_interval_ns: int
@@ -60,7 +62,8 @@ def write_book(
     with BookWriter(path) as book:
         count = 0
         for row in rows:
-            book.add(encode(row))
+            for turn in turns(row, encode, options.history, options.think_s):
+                book.add(turn.body, turn.splices, turn.number, turn.think_ns)
             pending.append(to_json(row))
             size += len(pending[-1])
             count += 1
@@ -79,10 +82,12 @@ def make_plan(options: StressOptions, rows: int) -> Plan:
         workers = min(workers, options.concurrency)
     slots = options.concurrency or min(OPEN_LOOP_SLOTS, allow_files(OPEN_LOOP_SLOTS, workers, required=False))
     allow_files(slots, workers, required=options.concurrency is not None)
+    needed = slots * max(1, len(options.url))
     return Plan(
         workers=workers,
         concurrency=options.concurrency,
         slots=slots,
+        connections=min(needed, allow_files(needed, workers, required=False)),
         total=total_requests(options, rows),
         duration_ns=None if options.duration_s is None else round(options.duration_s * NS),
         ramp_interval_ns=0 if options.ramp is None else round(NS / options.ramp),

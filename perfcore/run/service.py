@@ -18,7 +18,20 @@ from perfcore.run.transport import Option
 
 BODY_BYTES = 1 << 20
 SHOWN_CHARACTERS = 300
+# What services call the longest answer, and the objects in which some of them want it. OpenAI's max_output_tokens may
+# not be as low as 1.
+LENGTH_LIMITS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "num_predict", "n_predict"}
+PARAMETERS = {"parameters", "options", "sampling_params"}
 QUESTION_TIMEOUT_MS = 60_000
+HTTP_3_FAILED, QUIC_FAILED = 95, 96  # CURLE_HTTP3, CURLE_QUIC_CONNECT_ERROR
+NO_CERTIFICATE = "No required SSL certificate was sent"  # how nginx says it
+# Versions of HTTP by libcurl's numbers, and which of them an option asks for.
+HTTP_VERSIONS = {
+    pycurl.CURL_HTTP_VERSION_1_0: "1.0",
+    pycurl.CURL_HTTP_VERSION_1_1: "1.1",
+    pycurl.CURL_HTTP_VERSION_2_0: "2",
+    pycurl.CURL_HTTP_VERSION_3: "3",
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    http_version: int = 0  # libcurl's number of it
 
     def excerpt(self) -> str:
         """The beginning of the body in one printable line."""
@@ -60,21 +74,49 @@ def ask(url: str, headers: Sequence[str], options: Sequence[Option], body: bytes
             if error.args[0] != pycurl.E_WRITE_ERROR:
                 raise unreachable(url, *error.args) from None
         content_type = handle.getinfo(pycurl.CONTENT_TYPE) or ""
-        return Answer(handle.getinfo(pycurl.RESPONSE_CODE), content_type, received.getvalue())
+        version = handle.getinfo(pycurl.INFO_HTTP_VERSION)
+        return Answer(handle.getinfo(pycurl.RESPONSE_CODE), content_type, received.getvalue(), version)
     finally:
         handle.close()
 
 
+# What to do about libcurl's results, and about words in its messages that say more than the result.
+REMEDIES = {
+    pycurl.E_COULDNT_CONNECT: "is the service running, and is the port right?",
+    pycurl.E_COULDNT_RESOLVE_HOST: "is the host name right?",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "is the name of the proxy right? see --proxy",
+    pycurl.E_OPERATION_TIMEDOUT: "is it overloaded, or --timeout too short?",
+    pycurl.E_SSL_CONNECT_ERROR: "does the service speak TLS on this port? else write http://",
+    pycurl.E_PEER_FAILED_VERIFICATION: "give the certificate authority that signed it with --cacert",
+    pycurl.E_SSL_CACERT_BADFILE: "is --cacert a PEM file of certificates?",
+    pycurl.E_SSL_CERTPROBLEM: "do --cert and --key belong together, and is the key without a passphrase?",
+    pycurl.E_HTTP2: "does the service speak HTTP/2 here? else leave --http out",
+    HTTP_3_FAILED: "does the service speak HTTP/3 on this port? else leave --http out",
+    QUIC_FAILED: "does the service speak HTTP/3 on this port? else leave --http out",
+}
+SAID_REMEDIES = {
+    "Resolving timed out": "is the name service at work, and --connect-timeout long enough?",
+    "onnection timed out": "can the host be reached from here, and is --connect-timeout long enough?",
+    "private key": "do --cert and --key belong together, and is the key without a passphrase?",
+    "expired": "renew it, or look at this machine's clock; --insecure takes it as it is",
+    "not yet valid": "look at this machine's clock; --insecure takes it as it is",
+    "subject name": "write the name that it has into --url, with --resolve NAME:PORT:ADDRESS where nobody knows it",
+    "self-signed": "give it with --cacert if you trust it; --insecure takes any",
+    "self signed": "give it with --cacert if you trust it; --insecure takes any",
+    "certificate required": "the service wants to see a certificate: give one with --cert and --key",
+    "bad certificate": "the service does not accept the certificate shown: check --cert and --key",
+    "unknown ca": "the service does not know who signed the certificate of --cert",
+    "CONNECT tunnel failed": "the proxy refuses: check --proxy",
+    "over proxy": "are the proxy and the service running? check --proxy and --url",
+    "Failed sending data to the peer": "is the service running, for HTTP/3 on the UDP port of that number?",
+    "wrong version number": "does the service speak TLS on this port? else write http://",
+}
+
+
 def unreachable(url: str, code: int, message: str) -> UserError:
     """What to tell a user whose service does not answer."""
-    remedies = {
-        pycurl.E_COULDNT_CONNECT: "is the service running, and is the port right?",
-        pycurl.E_COULDNT_RESOLVE_HOST: "is the host name right?",
-        pycurl.E_OPERATION_TIMEDOUT: "is it overloaded, or --timeout too short?",
-        pycurl.E_SSL_CONNECT_ERROR: "does the service speak TLS on this port? else write http://",
-        pycurl.E_PEER_FAILED_VERIFICATION: "set SSL_CERT_FILE to the certificate authority that it uses",
-    }
-    remedy = remedies.get(code, "check --url")
+    said = (remedy for words, remedy in SAID_REMEDIES.items() if words in message)
+    remedy = next(said, REMEDIES.get(code, "check --url"))
     return UserError(f"no answer from {redacted_url(url)}: {message.rstrip('.')}; {remedy}")
 
 
@@ -109,6 +151,8 @@ def choose_model(given: str | None, models: Models | None) -> str | None:
 
 def refuse_without_key(answer: Answer, url: str) -> None:
     """Raise UserError where the service wants to know who asks."""
+    if NO_CERTIFICATE in answer.excerpt():
+        raise UserError(f"{said(answer, url)}; give one with --cert and --key")
     if answer.status in (401, 403):
         raise UserError(f"{said(answer, url)}; give the key with --api-key-env or --header")
 
@@ -129,6 +173,16 @@ def refuse_hopeless(answer: Answer, url: str, model: str | None, models: Models 
     raise UserError(f"{said(answer, url)}; change the request, or send it all the same with --no-check")
 
 
+def refuse_other_version(answer: Answer, url: str, asked: str) -> None:
+    """Raise UserError where a service fell back from the version of HTTP that was asked for to an older one."""
+    spoken = HTTP_VERSIONS.get(answer.http_version, "")
+    if asked != "1.1" and spoken != asked.removesuffix("-prior-knowledge"):
+        raise UserError(
+            f"{redacted_url(url)} was asked for HTTP/{asked[0]} and answered in HTTP/{spoken}; "
+            "leave --http out, or switch it on there"
+        )
+
+
 def said(answer: Answer, url: str) -> str:
     """What the service answered, as the beginning of a sentence."""
     return f"{redacted_url(url)} answered {answer.status}: {answer.excerpt()}"
@@ -136,6 +190,11 @@ def said(answer: Answer, url: str) -> str:
 
 def one_token(body: bytes) -> bytes:
     """The same request for the shortest answer, where it limits the answer's length at all."""
-    fields: Any = msgspec.json.decode(body)
-    limits = {"max_tokens", "max_completion_tokens"}
-    return msgspec.json.encode({key: 1 if key in limits else value for key, value in fields.items()})
+    return msgspec.json.encode(shortened(msgspec.json.decode(body)))
+
+
+def shortened(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields, those within the objects that hold parameters too, with 1 for each limit of the answer's length."""
+    short = dict.fromkeys(LENGTH_LIMITS & fields.keys(), 1)
+    inner = {key: shortened(fields[key]) for key in PARAMETERS & fields.keys() if isinstance(fields[key], dict)}
+    return fields | short | inner

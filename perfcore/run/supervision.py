@@ -103,12 +103,13 @@ class Supervisor:
             {
                 "request_id": request_id,
                 "sequence": sequence,
+                "turn": turn,
                 "due_ns": due_ns,
                 "sent_ns": sent_ns,
                 "worker": worker.number,
                 "phase": phase,
             }
-            for request_id, sequence, due_ns, sent_ns in slots
+            for request_id, sequence, turn, due_ns, sent_ns in slots
             if sent_ns != -2
         ]
         note = {

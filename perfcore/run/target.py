@@ -1,5 +1,6 @@
 """What is measured: the service that the user named, or the simulator, asked once whether it answers at all."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,44 +9,93 @@ from dataclasses import dataclass
 from perfcore.config import request_headers
 from perfcore.options import StressOptions
 from perfcore.redaction import redacted_url
+from perfcore.run.local import with_local_server
+from perfcore.run.ports import check_ports, local_ports, new_connections_warning
 from perfcore.run.preparation import rows_of
-from perfcore.run.service import ask, choose_model, list_models, one_token, refuse_hopeless
+from perfcore.run.service import (
+    Models,
+    ask,
+    choose_model,
+    list_models,
+    one_token,
+    refuse_hopeless,
+    refuse_other_version,
+)
 from perfcore.run.simulator import SimulatorSettings, start_simulator
-from perfcore.run.transport import Option, curl_options
+from perfcore.run.transport import Transport, shares_connections, transport
 from perfcore.versions import versions
 from perfcore.workload.address import models_url, request_url
-from perfcore.workload.dialect import Dialect, body
+from perfcore.workload.conversation import turns
+from perfcore.workload.dialect import Dialect, encoder, service_headers
 
 
 @dataclass(frozen=True)
 class Target:
-    """A service that answers. `options` are libcurl's, `headers` may hold secrets."""
+    """A service that answers at each of `urls`. `headers` may hold secrets."""
 
-    url: str
+    urls: tuple[str, ...]
     model: str | None
     headers: tuple[str, ...]
-    options: list[Option]
+    transport: Transport
     simulated: bool
 
 
 def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say: Callable[[str], None]) -> Target:
     """The service to load. The simulator, if it has to be started, ends with `stack`. Raises UserError."""
-    base = options.url
-    if base is None:
-        simulator = stack.enter_context(start_simulator(SimulatorSettings()))
-        base = simulator.url
-        say(f"No --url given: measuring the built-in simulator at {base}")
-    url = request_url(base, dialect)
-    headers = request_headers(options, os.environ)
-    curl = curl_options(url, options.timeout_s, f"perfcore/{versions()['perfcore']}")
-    list_url = models_url(base, dialect) if options.check or options.model is None else None
-    models = list_models(list_url, headers, curl) if list_url is not None else None
-    model = choose_model(options.model, models)
+    options = with_local_server(options, stack, say)
+    bases = addresses(options, stack, say)
+    urls = tuple(request_url(base, dialect, options.stream, options.model) for base in bases)
+    way = transport(options, urls, os.environ, f"perfcore/{versions()['perfcore']}")
+    for warning in (*way.warnings, *port_warnings(options, urls)):
+        say(f"Warning: {warning}")
+    given = request_headers(options, os.environ)
+    headers = service_headers(dialect, options.stream, given, options.header, options.model)
+    models = listed(options, dialect, bases, headers, way)
+    model = choose_model(options.model, models[0])
     if options.check:
-        first = next(rows_of(options))
-        encoded = body(
-            dialect, first, model=model, max_tokens=options.max_tokens, stream=options.stream, extra=options.body
-        )
-        refuse_hopeless(ask(url, headers, curl, one_token(encoded)), url, model, models)
-    say(f"Measuring {redacted_url(url)}" + (f", model {model}" if model else ""))
-    return Target(url, model, headers, curl, options.url is None)
+        encoded = trial(options, dialect, model)
+        for url, known in zip(urls, models, strict=True):
+            answer = ask(url, headers, way.curl, encoded)
+            refuse_hopeless(answer, url, model, known)
+            refuse_other_version(answer, url, options.http)
+    say(f"Measuring {', '.join(map(redacted_url, urls))}" + (f", model {model}" if model else ""))
+    return Target(urls, model, headers, way, not options.url and options.unix_socket is None)
+
+
+def addresses(options: StressOptions, stack: ExitStack, say: Callable[[str], None]) -> tuple[str, ...]:
+    """The base URLs of the service, or that of the simulator, which is started then."""
+    if options.url:
+        return options.url
+    if options.unix_socket is not None:
+        return ("http://localhost",)
+    simulator = stack.enter_context(start_simulator(SimulatorSettings()))
+    say(f"No --url given: measuring the built-in simulator at {simulator.url}")
+    return (simulator.url,)
+
+
+def port_warnings(options: StressOptions, urls: tuple[str, ...]) -> list[str]:
+    """What may run out of local ports; raises UserError for what must."""
+    if options.unix_socket is not None:
+        return []
+    ports = local_ports()
+    if options.concurrency is not None and not shares_connections(options):
+        check_ports(options.concurrency, urls, ports)
+    if options.connections != "new" or options.rate is None:
+        return []
+    warning = new_connections_warning(options.rate, options.duration_s or math.inf, urls, ports)
+    return [warning] if warning else []
+
+
+def listed(
+    options: StressOptions, dialect: Dialect, bases: tuple[str, ...], headers: tuple[str, ...], way: Transport
+) -> list[Models | None]:
+    """The models that each URL lists; None where there is no list or nobody needs it."""
+    lists = [models_url(base, dialect) if options.check or options.model is None else None for base in bases]
+    return [None if url is None else list_models(url, headers, way.curl) for url in lists]
+
+
+def trial(options: StressOptions, dialect: Dialect, model: str | None) -> bytes:
+    """The first request of the run, for the shortest answer."""
+    encode = encoder(dialect, model=model, max_tokens=options.max_tokens, stream=options.stream, extra=options.body)
+    first = next(turns(next(rows_of(options)), encode, options.history, options.think_s))
+    return one_token(first.body)

@@ -48,6 +48,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_ns: int
     retries: int
     seed: int
+    own_connections: bool
 
 
 def main() -> None:
@@ -80,6 +81,7 @@ def main() -> None:
         idle_timeout_ns=settings.idle_timeout_ns,
         retries=settings.retries,
         seed=settings.seed,
+        own_connections=settings.own_connections,
     )
     loop.prepare()
     control.set_ready(settings.worker)

@@ -1,25 +1,32 @@
 """Where requests go: from what the user gives as --url to the URLs of requests and of the list of models."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from perfcore.errors import UserError
 from perfcore.redaction import redacted_url
-from perfcore.workload.dialect import Dialect
+from perfcore.workload.dialect import Dialect, is_streamed
 
 VERSION = re.compile(r"v\d+\w*")
+MODEL = "{model}"
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
 
 
-def request_url(given: str, dialect: Dialect) -> str:
+def request_url(given: str, dialect: Dialect, stream: bool = True, model: str | None = None) -> str:
     """URL of requests. `given` is it already, or a base to which the dialect's path is added, less what it has of it.
 
     http://h:1, http://h:1/ and http://h:1/v1 all give http://h:1/v1/chat/completions; a path that ends in
-    /chat/completions is kept as it is, whatever comes before. A query is kept, http:// added. Raises UserError.
+    /chat/completions is kept as it is, whatever comes before. A query is kept, http:// added. Of a dialect's two paths
+    the one for streams goes in the place of the other and back. Raises UserError, also where the path needs a model.
     """
     url = parsed(given)
-    prefix, rest = split_path(segments(url.path), segments(dialect.path))
-    return located(url, [*prefix, *rest]) if dialect.path else url.geturl()
+    asked = asked_path(dialect, is_streamed(dialect, stream))
+    if not asked:
+        return url.geturl()
+    prefix, rest = split_path(segments(url.path), dialect, segments(asked))
+    if MODEL in rest and model is None:
+        raise UserError(f"{dialect.name} sends to {asked}, so name the model with --model")
+    return located(url, [*prefix, *(quote(model or "", safe="") if name == MODEL else name for name in rest)])
 
 
 def models_url(given: str, dialect: Dialect) -> str | None:
@@ -27,20 +34,39 @@ def models_url(given: str, dialect: Dialect) -> str | None:
     if not dialect.models_path:
         return None
     url = parsed(given)
-    prefix, rest = split_path(segments(url.path), segments(dialect.path))
+    path = segments(dialect.path)
+    prefix, rest = split_path(segments(url.path), dialect, path)
     models = segments(dialect.models_path)
-    versionless = bool(rest) and not VERSION.fullmatch(rest[0]) and bool(VERSION.fullmatch(models[0]))
+    versionless = len(rest) < len(path) and bool(VERSION.fullmatch(models[0]))
     return located(url, [*prefix, *(models[1:] if versionless else models)])
 
 
-def split_path(given: list[str], path: list[str]) -> tuple[list[str], list[str]]:
-    """What comes before the dialect's part of a URL's path, and that part."""
-    bare = path[1:] if path and VERSION.fullmatch(path[0]) else path
-    for whole in (path, bare):
-        if whole and given[-len(whole) :] == whole:
-            return given[: -len(whole)], whole
-    shared = next((n for n in range(min(len(given), len(path)), 0, -1) if given[-n:] == path[:n]), 0)
-    return given[: len(given) - shared], path
+def asked_path(dialect: Dialect, streamed: bool) -> str:
+    """The dialect's path of streamed answers, or of others."""
+    return dialect.path if streamed or dialect.path_full is None else dialect.path_full
+
+
+def split_path(given: list[str], dialect: Dialect, path: list[str]) -> tuple[list[str], list[str]]:
+    """What comes before the dialect's part of a URL's path, and that part: `path`, less a version that is not there."""
+    for known in (path, segments(dialect.path), segments(dialect.path_full or "")):
+        bare = known[1:] if known and VERSION.fullmatch(known[0]) else known
+        for whole in (known, bare):
+            if whole and leads_to(given[-len(whole) :], whole):
+                wanted = path[len(known) - len(whole) :]
+                return given[: -len(whole)], with_model(wanted, given[-len(whole) :], whole)
+    shared = next((n for n in range(min(len(given), len(path)), 0, -1) if leads_to(given[-n:], path[:n])), 0)
+    return given[: len(given) - shared], [*given[len(given) - shared :], *path[shared:]]
+
+
+def leads_to(given: list[str], path: list[str]) -> bool:
+    """Whether names are those of a path, any of them in the place of the model's."""
+    return len(given) == len(path) and all(part in (MODEL, name) for name, part in zip(given, path, strict=True))
+
+
+def with_model(path: list[str], given: list[str], like: list[str]) -> list[str]:
+    """A path with the model that stands in `given` where `like` has its place."""
+    model = given[like.index(MODEL)] if MODEL in like else MODEL
+    return [model if name == MODEL else name for name in path]
 
 
 def parsed(given: str) -> SplitResult:

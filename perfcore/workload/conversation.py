@@ -3,13 +3,12 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from perfcore.workload.dataset import Row
 
-History = Literal["own", "data"]
 NS = 1_000_000_000
 
 # Stands in the history where the answer to an earlier turn will go; made anew for each process, so no data set has it.
@@ -26,7 +25,7 @@ class Turn:
     think_ns: int = 0
 
 
-def turns(row: Row, encode: Callable[[Row], bytes], history: History, think_s: float) -> Iterator[Turn]:
+def turns(row: Row, encode: Callable[[Row], bytes], history: str, think_s: float) -> Iterator[Turn]:
     """The requests of a row: one, or for a row with `turns` one after the other.
 
     With `own` history the service's answers go into later bodies when they have come; with `data` history those that

@@ -2,34 +2,57 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from perfcore.errors import UserError
+from perfcore.workload.content import PART_WORDS, TOOL_WORDS, VALUES, Forms, values_of
 from perfcore.workload.dataset import Row
+from perfcore.workload.media import KINDS
+from perfcore.workload.template import PLACEHOLDER, filled, merged, placeholders, strings
 
 PACKAGE = Path(__file__).parents[1]
 # An installed perfcore carries its configs inside, a source checkout has them beside it.
 FOLDERS = (PACKAGE / "configs" / "dialects", PACKAGE.parent / "configs" / "dialects")
-PLACEHOLDERS = ("model", "messages", "prompt", "max_tokens", "stream")
-PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
-LONE_WORD = re.compile(r"\{\w+\}")
 UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
 
-JsonPaths = tuple[str, ...]
+REQUEST_WORDS = ("model", "max_tokens", "stream", *VALUES)
+# What may stand in each table of templates.
+WORDS = {
+    "request": REQUEST_WORDS,
+    "request_streaming": REQUEST_WORDS,
+    "message": tuple(name for name in VALUES if name != "messages"),
+    "parts": PART_WORDS,
+    "tool": TOOL_WORDS,
+    "headers": ("model", "api_key"),
+    "headers_streaming": ("model", "api_key"),
+}
+
+
+class TypedPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A path that counts in events of one type only."""
+
+    path: str
+    type: str
+
+
+JsonPaths = tuple[str | TypedPath, ...]
 
 
 class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where things are in an answer: JSON paths, tried in order."""
 
+    type: JsonPaths = ()
     role: JsonPaths = ()
     content: JsonPaths = ()
     reasoning: JsonPaths = ()
     tool_calls: JsonPaths = ()
     finish: JsonPaths = ()
+    end: JsonPaths = ()
+    result: JsonPaths = ()
     prompt_tokens: JsonPaths = ()
     output_tokens: JsonPaths = ()
     reasoning_tokens: JsonPaths = ()
@@ -42,7 +65,7 @@ RESPONSE_FIELDS = tuple(name for name in Response.__struct_fields__ if name != "
 
 
 class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A service's way of speaking; `request_streaming` is merged into `request` where answers are streamed."""
+    """A service's way of speaking: docs/dialects.md says what each key means."""
 
     name: str
     path: str
@@ -53,6 +76,14 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     complete: tuple[Literal["finish", "done", "end"], ...] = ("finish", "done")
     models_path: str = "/v1/models"
     request_streaming: dict[str, Any] = {}
+    path_full: str | None = None
+    cumulative: bool = False
+    max_tokens: int | None = None
+    headers: dict[str, str] = {}
+    headers_streaming: dict[str, str] = {}
+    message: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    tool: dict[str, Any] = {}
 
 
 def builtin() -> dict[str, Path]:
@@ -93,7 +124,7 @@ def in_words(message: str) -> str:
     if found is None:
         return message
     key, table = found.group(1), found.group(2) or ""
-    known = RESPONSE_FIELDS if table == "response" else Dialect.__struct_fields__
+    known = RESPONSE_FIELDS if table == "response" else Dialect.__struct_fields__ if not table else ("path", "type")
     return f"unknown key {'.'.join(filter(None, (table, key)))!r}, the nearest one is {nearest(key, known)!r}"
 
 
@@ -104,39 +135,85 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def check(dialect: Dialect) -> None:
     """Raise ValueError for what the types of a dialect's keys do not tell."""
-    for name in dialect.response.full:
-        if name not in RESPONSE_FIELDS:
-            raise ValueError(
-                f"unknown key 'response.full.{name}', the nearest one is {nearest(name, RESPONSE_FIELDS)!r}"
-            )
-    for name, paths in [*response_paths(dialect, True).items(), *response_paths(dialect, False).items()]:
-        for path in paths:
-            if not all(path.split(".")):
-                raise ValueError(f"response.{name} has the path {path!r}; write names joined by dots, such as a.0.b")
-    for text in strings({"request": dialect.request, "request_streaming": dialect.request_streaming}):
-        if LONE_WORD.fullmatch(text) and not PLACEHOLDER.fullmatch(text):
-            near = nearest(text.strip("{}"), PLACEHOLDERS)
-            raise ValueError(f"unknown placeholder {text!r} in request, the nearest one is '{{{near}}}'")
-    for name in ("path", "models_path"):
+    check_response(dialect)
+    for table, words in WORDS.items():
+        check_words(table, getattr(dialect, table), words)
+    for name in ("path", "path_full", "models_path"):
         if (path := getattr(dialect, name)) and not path.startswith("/"):
             raise ValueError(f"{name} is {path!r}; it has to start with /")
+    if dialect.max_tokens is not None and dialect.max_tokens < 1:
+        raise ValueError(f"max_tokens is {dialect.max_tokens}; it has to be at least 1")
+    part_names = ("text", *KINDS, *(f"{kind}_url" for kind in KINDS))
+    for name in dialect.parts:
+        if name not in part_names:
+            raise ValueError(f"unknown key 'parts.{name}', the nearest one is {nearest(name, part_names)!r}")
+    if dialect.parts and "text" not in dialect.parts:
+        raise ValueError("parts lacks text; give the form of a part that is text")
     if not dialect.complete or (dialect.complete == ("done",) and not dialect.done):
         raise ValueError("complete names nothing that can end an answer; give finish, end, or done and the key done")
 
 
-def strings(value: Any) -> Iterable[str]:
-    """All texts in a template."""
-    if isinstance(value, str):
-        yield value
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for item in below:
-        yield from strings(item)
+def check_response(dialect: Dialect) -> None:
+    """Raise ValueError for an unknown field and for a path that is none."""
+    for name in dialect.response.full:
+        if name not in RESPONSE_FIELDS:
+            near = nearest(name, RESPONSE_FIELDS)
+            raise ValueError(f"unknown key 'response.full.{name}', the nearest one is {near!r}")
+    for name, path, kind in [*response_paths(dialect, True), *response_paths(dialect, False)]:
+        if not all(path.split(".")):
+            raise ValueError(f"response.{name} has the path {path!r}; write names joined by dots, such as a.0.b")
+        if name == "type" and kind:
+            raise ValueError(f"response.type has the type {kind!r}; the path of the type holds for every event")
 
 
-def response_paths(dialect: Dialect, streamed: bool) -> dict[str, JsonPaths]:
-    """JSON paths by what they find; for answers that are not streamed those of [response.full] go before."""
-    paths = {name: getattr(dialect.response, name) for name in RESPONSE_FIELDS}
-    return paths if streamed else paths | dialect.response.full
+def check_words(table: str, template: Any, words: Sequence[str]) -> None:
+    """Raise ValueError for a text that is nothing but an unknown placeholder."""
+    for text in strings(template):
+        found = PLACEHOLDER.fullmatch(text)
+        if found and found.group(1) not in words:
+            near = nearest(found.group(1), words)
+            raise ValueError(f"unknown placeholder {text!r} in {table}, the nearest one is '{{{near}}}'")
+
+
+def response_paths(dialect: Dialect, streamed: bool) -> list[tuple[str, str, str]]:
+    """(field, JSON path, type of event) in the order in which they are tried; the type is "" where any event will do.
+
+    For answers that are not streamed a field in [response.full] goes in the place of the one in [response].
+    """
+    full = {} if streamed else dialect.response.full
+    return [
+        (name, path, "") if isinstance(path, str) else (name, path.path, path.type)
+        for name in RESPONSE_FIELDS
+        for path in full.get(name, getattr(dialect.response, name))
+    ]
+
+
+def is_streamed(dialect: Dialect, asked: bool) -> bool:
+    """Whether answers are asked for as streams: a dialect of whole documents has none."""
+    return asked and dialect.framing != "json"
+
+
+def service_headers(
+    dialect: Dialect, stream: bool, lines: Sequence[str], own: Sequence[str], model: str | None = None
+) -> tuple[str, ...]:
+    """Header lines of requests: `lines` and the dialect's, before which the user's `own` go.
+
+    Where the dialect has a header for the API key, the key goes there and no bearer token is sent.
+    """
+    chosen = {line_name(line) for line in own}
+    key = next((line[22:] for line in lines if line.lower().startswith("authorization: bearer ")), None)
+    template = dialect.headers | (dialect.headers_streaming if is_streamed(dialect, stream) else {})
+    values = {"model": model, "api_key": key}
+    added = [f"{name}: {value}" for name, value in filled(template, values).items() if name.lower() not in chosen]
+    replaced = {line_name(line) for line in added}
+    if "api_key" in placeholders(template) and "authorization" not in chosen:
+        replaced.add("authorization")
+    return (*(line for line in lines if line_name(line) not in replaced), *added)
+
+
+def line_name(line: str) -> str:
+    """Name of a header line, in small letters."""
+    return line.partition(":")[0].strip().lower()
 
 
 def body(
@@ -152,78 +229,18 @@ def encoder(
     """Function from a row to the encoded body of its request: the dialect's template filled in, then `extra` merged.
 
     Keys whose placeholder has no value are left out, and null in `extra` removes a key. A `max_tokens` that is given
-    goes before a row's own. The function raises UserError for a row that the dialect cannot express.
+    goes before a row's own, and that before the dialect's. The
+    function raises UserError for a row that the dialect cannot express.
     """
+    stream = is_streamed(dialect, stream)
     template = merged(dialect.request, dialect.request_streaming) if stream else dialect.request
-    wanted = set(PLACEHOLDER.findall(" ".join(strings(template))))
+    wanted = placeholders(template)
+    forms = Forms(dialect.name, dialect.message, dialect.parts, dialect.tool)
+    chosen = {"model": model, "stream": stream}
 
     def encode(row: Row) -> bytes:
-        values: dict[str, Any] = {
-            "model": model,
-            "max_tokens": row.max_tokens if max_tokens is None else max_tokens,
-            "stream": stream,
-            "messages": messages_of(row) if "messages" in wanted else None,
-            "prompt": prompt_of(row, dialect) if "prompt" in wanted else None,
-        }
-        return msgspec.json.encode(merged(filled(template, values), extra))
+        limit = row.max_tokens if max_tokens is None else max_tokens
+        values = chosen | {"max_tokens": dialect.max_tokens if limit is None else limit}
+        return msgspec.json.encode(merged(filled(template, values | values_of(row, wanted, forms)), extra))
 
     return encode
-
-
-def messages_of(row: Row) -> list[dict[str, Any]]:
-    """Messages of a row; a prompt becomes one message of a user."""
-    return [{"role": "user", "content": row.prompt}] if row.messages is None else row.messages
-
-
-def prompt_of(row: Row, dialect: Dialect) -> str:
-    """Prompt of a row; messages become their texts, one a line. Raises UserError for those that are not text."""
-    if row.messages is None:
-        return row.prompt or ""
-    return "\n".join(text_of(message.get("content"), row, dialect) for message in row.messages)
-
-
-def text_of(content: Any, row: Row, dialect: Dialect) -> str:
-    """Text of a message's content, which is text or a list of parts."""
-    parts = content if isinstance(content, list) else [content]
-    found = [part.get("text") if isinstance(part, dict) else part for part in parts]
-    texts = [text for text in found if isinstance(text, str)]
-    if len(texts) < len(found):
-        raise UserError(
-            f"row {row.id} has a message that is not text, which {dialect.name} cannot send; use a chat dialect"
-        )
-    return "".join(texts)
-
-
-def filled(template: Any, values: Mapping[str, Any]) -> Any:
-    """Template with placeholders replaced; one that stands alone keeps its value's type, None takes its key along."""
-    if isinstance(template, dict):
-        pairs = {key: filled(value, values) for key, value in template.items()}
-        return {key: value for key, value in pairs.items() if value is not None}
-    if isinstance(template, list):
-        return [value for item in template if (value := filled(item, values)) is not None]
-    if not isinstance(template, str) or "{" not in template:
-        return template
-    if alone := PLACEHOLDER.fullmatch(template):
-        return values[alone.group(1)]
-    return PLACEHOLDER.sub(lambda found: in_text(values[found.group(1)]), template)
-
-
-def in_text(value: Any) -> str:
-    """A placeholder's value within a longer text."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two objects merged as RFC 7396 says: objects deeply, null removes a key, all else replaces what was there."""
-    result = dict(under)
-    for key, value in over.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result

@@ -1,5 +1,6 @@
 """Real servers, each in an environment of its own under .cache/servers, kept from one run to the next."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ import pytest
 
 CACHE = Path(__file__).parents[2] / ".cache" / "servers"
 STEP_TIMEOUT_S = 600
+HEAVY_STEP_TIMEOUT_S = 3600
+# Taken out of the environment, as perfcore refuses names of its own that it does not know.
+HEAVY = os.environ.pop("PERFCORE_HEAVY_SERVERS", "") == "1"
 # What pip and npm write where no package index answers.
 UNREACHABLE = re.compile(
     r"connection broken by|NameResolutionError|NewConnectionError|Temporary failure in name resolution|ProxyError"
@@ -19,17 +23,30 @@ UNREACHABLE = re.compile(
 )
 
 
+def only_if_heavy_ones_are_wanted() -> None:
+    """Skip the test of a server that takes gigabytes or many minutes, unless it is asked for."""
+    if not HEAVY:
+        pytest.skip("takes long to install; set PERFCORE_HEAVY_SERVERS=1 to run it")
+
+
 def python_environment(name: str, *steps: Sequence[str]) -> Path:
     """The interpreter of an environment with these requirements, installed step by step.
 
-    Skips the test where they cannot be had from here, and fails it where they do not install.
+    A step that begins with `uninstall` removes what others have brought. Skips the test where they cannot be had from
+    here, and fails it where they do not install.
     """
     folder = CACHE / name
     python = folder / "bin" / "python"
     commands = [[sys.executable, "-m", "venv", str(folder)]]
-    commands += [[str(python), "-m", "pip", "install", "--disable-pip-version-check", *step] for step in steps]
+    commands += [[str(python), "-m", "pip", *pip_words(step)] for step in steps]
     install(folder, commands)
     return python
+
+
+def pip_words(step: Sequence[str]) -> list[str]:
+    if step[0] == "uninstall":
+        return ["uninstall", "--yes", *step[1:]]
+    return ["install", "--disable-pip-version-check", *step]
 
 
 def node_package(name: str, requirement: str) -> Path:
@@ -56,10 +73,11 @@ def install(folder: Path, commands: Sequence[Sequence[str]]) -> None:
 
 def run_step(command: Sequence[str]) -> None:
     """One command of an installation."""
+    limit_s = HEAVY_STEP_TIMEOUT_S if HEAVY else STEP_TIMEOUT_S
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STEP_TIMEOUT_S)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"`{' '.join(command)}` took more than {STEP_TIMEOUT_S} s")
+        pytest.skip(f"`{' '.join(command)}` took more than {limit_s} s")
     if done.returncode == 0:
         return
     said = done.stdout + done.stderr

@@ -18,11 +18,15 @@ RUN_TIMEOUT_S = 400.0
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run; rows of the data set are keys of `outputs` and `requests`, request_ids those of `events`."""
+    """A finished run; rows of the data set are keys of `outputs` and `requests`, request_ids those of `events`.
+
+    `attempts` are all that were made, `requests` the last ones.
+    """
 
     metrics: dict[str, Any]
     outputs: dict[int, dict[str, Any]]
     requests: dict[int, dict[str, Any]]
+    attempts: list[dict[str, Any]]
     events: dict[int, list[dict[str, Any]]]
 
 
@@ -40,9 +44,10 @@ def perfcore(arguments: Sequence[str], log: Path) -> tuple[int, str]:
     return code, log.read_text(errors="replace")
 
 
-def stress(url: str, dataset: Path, folder: Path, *more: str) -> Run:
+def stress(url: str | None, dataset: Path, folder: Path, *more: str) -> Run:
     """One pass over a data set at concurrency 4, which has to end well; its run folder is `folder`."""
-    arguments = ["stress", "--url", url, "--dataset", str(dataset), "--concurrency", "4", "--out", str(folder), *more]
+    where = [] if url is None else ["--url", url]
+    arguments = ["stress", *where, "--dataset", str(dataset), "--concurrency", "4", "--out", str(folder), *more]
     code, said = perfcore(arguments, folder.with_name(f"{folder.name}.txt"))
     assert code == 0, said
     return read_run(folder)
@@ -50,14 +55,15 @@ def stress(url: str, dataset: Path, folder: Path, *more: str) -> Run:
 
 def read_run(folder: Path) -> Run:
     outputs = [json.loads(line) for line in (folder / "outputs.jsonl").read_text().splitlines()]
-    requests = pq.read_table(folder / "requests.parquet").to_pylist()
+    attempts = sorted(pq.read_table(folder / "requests.parquet").to_pylist(), key=lambda row: int(row["attempt"]))
     events: dict[int, list[dict[str, Any]]] = {}
     for event in pq.read_table(folder / "events.parquet").to_pylist():
         events.setdefault(event["request_id"], []).append(event)
-    assert len(outputs) == len(requests)
+    assert len(outputs) == len({request["request_id"] for request in attempts})
     return Run(
         metrics=json.loads((folder / "metrics.json").read_text()),
         outputs={output["index"]: output for output in outputs},
-        requests={request["index"]: request for request in requests},
+        requests={request["index"]: request for request in attempts},
+        attempts=attempts,
         events=events,
     )

@@ -1,11 +1,14 @@
-"""aimock, a server of scripted answers in Node: what it says, and how it fails, arrives as it was written."""
+"""aimock, a server of scripted answers in Node, asked in three forms: what it says arrives, and how it fails."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.servers.clients import ask_with, clients_python
 from tests.servers.installation import node_package
 from tests.servers.process import free_port, serving
 from tests.servers.runs import Run, stress
@@ -13,6 +16,13 @@ from tests.servers.runs import Run, stress
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SCRIPT = Path(__file__).with_name("aimock.json")
+MODEL = "gpt-4o"
+ANSWERED = ["plain", "thoughts", "tool", "length", "paced"]
+FINISHES = {
+    "openai-chat": {"tool": "tool_calls", "length": "length", "": "stop"},
+    "anthropic-messages": {"tool": "tool_use", "length": "max_tokens", "": "end_turn"},
+    "ollama-chat": {"": "stop"},  # whatever the script says
+}
 PROMPTS = [entry["match"]["userMessage"] for entry in json.loads(SCRIPT.read_text())["fixtures"]] + ["unknown"]
 
 
@@ -27,36 +37,76 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module", params=["--stream", "--no-stream"])
-def run(request: pytest.FixtureRequest, url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, Run]:
+@dataclass(frozen=True)
+class Asked:
+    """A run over all prompts."""
+
+    url: str
+    dialect: str
+    streamed: bool
+    run: Run
+    folder: Path
+
+    def output(self, prompt: str) -> dict[str, Any]:
+        return self.run.outputs[PROMPTS.index(prompt)]
+
+    def row(self, prompt: str) -> dict[str, Any]:
+        return self.run.requests[PROMPTS.index(prompt)]
+
+
+@pytest.fixture(scope="module", params=[f"{dialect} {way}" for dialect in FINISHES for way in ("stream", "whole")])
+def asked(request: pytest.FixtureRequest, url: str, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    dialect, way = request.param.split()
     folder = tmp_path_factory.mktemp("aimock-runs")
     dataset = folder / "prompts.jsonl"
     dataset.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in PROMPTS))
-    return request.param == "--stream", stress(url, dataset, folder / "run", request.param)
+    options = ["--dialect", dialect, "--model", MODEL, "--stream" if way == "stream" else "--no-stream"]
+    return Asked(url, dialect, way == "stream", stress(url, dataset, folder / "run", *options), folder)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "content", "reasoning", "tool_arguments", "finish_reason"),
+    ("prompt", "content", "reasoning"),
     [
-        ("plain", 'Grüße, 世界 🚀 "quoted"\n', None, None, "stop"),
-        ("thoughts", "4", "two and two are four", None, "stop"),
-        ("tool", None, None, '{"a":2,"b":"two"}', "tool_calls"),
-        ("length", "cut at the lim", None, None, "length"),
-        ("paced", "abcdefghijklmnopqrstuvwxyz", None, None, "stop"),
+        ("plain", 'Grüße, 世界 🚀 "quoted"\n', None),
+        ("thoughts", "4", "two and two are four"),
+        ("tool", None, None),
+        ("length", "cut at the lim", None),
+        ("paced", "abcdefghijklmnopqrstuvwxyz", None),
     ],
 )
 def test_each_answer_arrives_as_it_was_written(
-    run: tuple[bool, Run],
-    prompt: str,
-    content: str | None,
-    reasoning: str | None,
-    tool_arguments: str | None,
-    finish_reason: str,
+    asked: Asked, prompt: str, content: str | None, reasoning: str | None
 ) -> None:
-    output = run[1].outputs[PROMPTS.index(prompt)]
+    output = asked.output(prompt)
+    finishes = FINISHES[asked.dialect]
     assert output["error"] is None
-    found = (output["prediction"], output["reasoning"], output["tool_arguments"], output["finish_reason"])
-    assert found == (content, reasoning, tool_arguments, finish_reason)
+    assert (output["prediction"], output["reasoning"]) == (content, reasoning)
+    assert output["finish_reason"] == finishes.get(prompt, finishes[""])
+
+
+def test_the_arguments_of_a_tool_arrive_as_they_were_written(asked: Asked) -> None:
+    arguments = asked.output("tool")["tool_arguments"]
+    if asked.dialect == "openai-chat" or (asked.dialect == "anthropic-messages" and asked.streamed):
+        assert json.loads(arguments) == {"a": 2, "b": "two"}  # elsewhere they are an object, not text
+
+
+def test_the_client_of_the_vendor_sees_the_same(asked: Asked) -> None:
+    if asked.dialect == "ollama-chat":
+        pytest.skip("there is no client of Ollama's here")
+    mode = "stream" if asked.streamed else "whole"
+    heard = ask_with(asked.dialect, clients_python(), asked.url, MODEL, ANSWERED, mode, asked.folder)
+    outputs = [asked.output(prompt) for prompt in ANSWERED]
+    rows = [asked.row(prompt) for prompt in ANSWERED]
+    assert [answer["text"] for answer in heard] == [output["prediction"] or "" for output in outputs]
+    assert [answer["reasoning"] for answer in heard] == [output["reasoning"] or "" for output in outputs]
+    assert [answer["finish_reason"] for answer in heard] == [output["finish_reason"] for output in outputs]
+    counted = [row for row in rows if row["token_source"] == "server"]
+    assert len(counted) >= 2
+    assert [(row["input_tokens"], row["output_tokens"]) for row in counted] == [
+        (answer["input_tokens"], answer["output_tokens"])
+        for answer, row in zip(heard, rows, strict=True)
+        if row["token_source"] == "server"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,42 +120,56 @@ def test_each_answer_arrives_as_it_was_written(
     ],
 )
 def test_each_failure_has_its_class_and_what_was_said(
-    run: tuple[bool, Run], prompt: str, error_class: str, status: int, message: str
+    asked: Asked, prompt: str, error_class: str, status: int, message: str
 ) -> None:
-    row = run[1].requests[PROMPTS.index(prompt)]
+    row = asked.row(prompt)
     assert (row["error_class"], row["http_status"], message in row["error"]) == (error_class, status, True)
-    assert run[1].metrics["errors"][error_class] == 1
+    assert asked.run.metrics["errors"][error_class] == 1
 
 
-def test_a_stream_that_breaks_off_is_no_success_but_its_text_is_kept(run: tuple[bool, Run]) -> None:
-    streamed, result = run
-    output = result.outputs[PROMPTS.index("truncated")]
-    error_class = result.requests[PROMPTS.index("truncated")]["error_class"]
-    assert "abcdefghijklmnopqrstuvwxyz".startswith(output["prediction"])
-    assert error_class == ("truncated_stream" if streamed else "ok")  # it breaks off streams only
+def test_a_stream_that_breaks_off_is_no_success_but_its_text_is_kept(asked: Asked) -> None:
+    text, error_class = asked.output("truncated")["prediction"], asked.row("truncated")["error_class"]
+    assert text
+    assert "abcdefghijklmnopqrstuvwxyz".startswith(text)
+    assert error_class == ("truncated_stream" if asked.streamed else "ok")  # it breaks off streams only
 
 
-def test_the_counts_that_the_server_reports_are_taken(run: tuple[bool, Run]) -> None:
-    found = [run[1].requests[PROMPTS.index(prompt)] for prompt in ("plain", "thoughts")]
+def test_the_counts_that_the_server_reports_are_taken(asked: Asked) -> None:
+    if asked.dialect == "ollama-chat":
+        pytest.skip("this server counts nothing in Ollama's form")
+    found = [asked.row(prompt) for prompt in ("plain", "thoughts")]
     assert [(row["input_tokens"], row["output_tokens"], row["token_source"]) for row in found] == [
         (11, 7, "server"),
         (12, 9, "server"),
     ]
 
 
-def test_thoughts_are_the_first_token_and_the_answer_comes_later(run: tuple[bool, Run]) -> None:
-    streamed, result = run
-    row = result.requests[PROMPTS.index("thoughts")]
-    if streamed:
-        first = next(event for event in result.events[row["request_id"]] if event["kind"] == "reasoning")
+def test_thoughts_are_the_first_token_and_the_answer_comes_later(asked: Asked) -> None:
+    row = asked.row("thoughts")
+    if asked.streamed:
+        first = next(event for event in asked.run.events[row["request_id"]] if event["kind"] == "reasoning")
         assert row["first_token_ns"] == first["t_ns"] <= row["first_answer_ns"]
     else:
         assert (row["first_token_ns"], row["first_answer_ns"]) == (None, None)
 
 
-def test_nothing_is_seen_before_the_server_can_have_sent_it(run: tuple[bool, Run]) -> None:
-    streamed, result = run
-    row = result.requests[PROMPTS.index("paced")]
-    if streamed:  # the script says 100 ms to the first token and 20 ms to each of the next; timers may be 1 ms early
+def test_nothing_is_seen_before_the_server_can_have_sent_it(asked: Asked) -> None:
+    row = asked.row("paced")
+    if (
+        asked.streamed
+    ):  # the script says 100 ms to the first token and 20 ms to each of the next; timers may be 1 ms early
         assert row["first_token_ns"] - row["sent_ns"] >= 99_000_000
         assert row["last_token_ns"] - row["sent_ns"] >= 99_000_000 + 5 * 19_000_000
+
+
+def test_a_request_that_is_turned_away_is_tried_again_as_often_as_asked(url: str, tmp_path: Path) -> None:
+    dataset = tmp_path / "prompts.jsonl"
+    dataset.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in ("plain", "busy")))
+    run = stress(url, dataset, tmp_path / "run", "--model", MODEL, "--retries", "1")
+    assert (run.metrics["requests"]["total"], run.metrics["requests"]["ok"]) == (2, 1)
+    first, second = [row for row in run.attempts if row["index"] == 1]
+    assert [(row["error_class"], row["attempt"]) for row in (first, second)] == [
+        ("rate_limited", 0),
+        ("rate_limited", 1),
+    ]
+    assert second["sent_ns"] - first["end_ns"] >= 990_000_000  # the answer said to come again after 1 s

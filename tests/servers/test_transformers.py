@@ -1,32 +1,16 @@
 """A real model behind `transformers serve`: perfcore at concurrency 4 against OpenAI's client, answer by answer."""
 
-import json
-import re
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.installation import python_environment
-from tests.servers.process import free_port, serving
+from tests.servers.clients import ask
 from tests.servers.runs import Run, perfcore, stress
+from tests.servers.transformers_server import MAX_TOKENS, MODEL, QUESTIONS, RIGHT, Server, right_answers
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
-
-MODEL = Path(__file__).parents[1] / "data" / "tiny-add"
-QUESTIONS = MODEL / "tiny-add-test.jsonl"
-CLIENT = Path(__file__).with_name("openai_client.py")
-MAX_TOKENS = "32"
-RIGHT = 34  # of the 90, whichever server runs the model
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    python: Path  # of an environment that has OpenAI's client
 
 
 @dataclass(frozen=True)
@@ -36,24 +20,6 @@ class Both:
     streamed: bool
     run: Run
     client: list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if not (MODEL / "model.safetensors").is_file():
-        pytest.skip(f"there is no model in {MODEL}")
-    # torch goes first: its build for the CPU must not be replaced by the one that the other packages would choose.
-    python = python_environment(
-        "transformers", ["torch==2.13.0"], ["torch==2.13.0", "transformers[serving]==5.23.0", "openai==2.54.0"]
-    )
-    folder = tmp_path_factory.mktemp("transformers")
-    port = free_port()
-    command = [str(python.with_name("transformers")), "serve", str(MODEL), "--host", "127.0.0.1", "--port", str(port)]
-    # More than one thread makes a model this small ten times slower where cores are few or busy.
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "huggingface"), "OMP_NUM_THREADS": "1"}
-    url = f"http://127.0.0.1:{port}"
-    with serving([*command, "--device", "cpu"], f"{url}/health", folder / "server.txt", 180, environment):
-        yield Server(url, python)
 
 
 @pytest.fixture(scope="module", params=["stream", "whole"])
@@ -67,9 +33,7 @@ def both(request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytes
 
 def ask_one_by_one(server: Server, mode: str) -> list[dict[str, Any]]:
     arguments = [f"{server.url}/v1", str(MODEL), str(QUESTIONS), MAX_TOKENS, mode]
-    done = subprocess.run([server.python, CLIENT, *arguments], capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return ask(server.python, "openai_client.py", arguments)
 
 
 def rows(both: Both) -> list[dict[str, Any]]:
@@ -96,13 +60,7 @@ def test_every_finish_reason_is_the_one_that_openais_client_gets(both: Both) -> 
 
 
 def test_as_many_answers_are_right_as_with_any_server(both: Both) -> None:
-    found = [(number(output["prediction"]), number(output["reference"])) for output in both.run.outputs.values()]
-    assert sum(predicted == wanted for predicted, wanted in found) == RIGHT
-
-
-def number(answer: str) -> str | None:
-    found = re.search(r"#### (\d+)", answer)
-    return found.group(1) if found else None
+    assert right_answers(both.run.outputs.values()) == RIGHT
 
 
 def test_the_metrics_count_all_requests_and_tokens(both: Both) -> None:
