@@ -54,7 +54,8 @@ peers: $(READY) ## install the load generators that `make bench` compares with, 
 	@$(BIN)/python -m benchmarks.peers install
 
 test-servers: $(READY) ## test against real inference servers, each in its own environment
-	@echo "Testing against real servers; the first time they are installed under .cache/servers (1.2 GB, some minutes) ..."
+	@echo "Testing against real servers; the first time they are installed under .cache/servers (2.5 GB, some minutes;"
+	@echo "PERFCORE_HEAVY_SERVERS=1 adds vLLM and llama.cpp: 3.5 GB more, and up to half an hour) ..."
 	@$(BIN)/python -m pytest -q -m servers tests/servers
 
 clean: ## remove .venv and everything built

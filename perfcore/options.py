@@ -342,7 +342,13 @@ class StressOptions:
         ),
     ] = None
     local_path: Annotated[
-        Path | None, Option(values.path, "PATH", "Folder of the model for --local, or its name in the model cache.")
+        Path | None,
+        Option(
+            values.path,
+            "PATH",
+            "Folder of the model for --local, or its name in the model cache.",
+            unset="--local asks for it",
+        ),
     ] = None
     local_python: Annotated[
         Path | None,

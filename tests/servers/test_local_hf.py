@@ -72,3 +72,9 @@ def test_the_port_of_the_server_is_perfcores_to_choose(local: list[str], tmp_pat
     code, said = perfcore(arguments, tmp_path / "said.txt")
     assert (code, "local_options port: perfcore sets that itself" in said) == (2, True), said
     assert [file.name for file in tmp_path.iterdir()] == ["said.txt"]
+
+
+def test_the_preset_of_a_chat_model_needs_only_its_path(local: list[str], tmp_path: Path) -> None:
+    given = ["--preset", "hf_chat_model", *local[2:], "--requests", "4", "--max-tokens", "8"]
+    run = stress(None, QUESTIONS, tmp_path / "run", *given)
+    assert run.metrics["requests"]["ok"] == 4
