@@ -2,8 +2,9 @@
 
 Order after the header (n = `events`), without padding between the parts:
 
-    int64  wake_ns[n]         time at which epoll_wait returned with the event's socket readable
-    uint32 read_delay_ns[n]   time of the read minus wake_ns (saturates at 2**32 - 1)
+    int64  wake_ns[n]         time at which epoll_wait returned with the event's socket readable, but at most 5 ms
+                              before the read
+    uint32 read_delay_ns[n]   from that return to the read (saturates at 2**32 - 1)
     uint32 read_seq[n]        number of the read that completed the event; equal numbers shared a read
     uint32 chars[n]           code points of generated text the event carried
     uint16 kinds[n]           bits of EventKind

@@ -82,6 +82,7 @@ cdef enum:
     SCAN_NS = 20000000                # between two looks for transfers that have been silent for too long
     FIRST_RETRY_NS = 100000000        # mean pause before the second attempt; doubles up to the longest
     PREPARED_SLOTS = 4096
+    STARTS = 16                       # requests started between two looks at the sockets
     NAME_ROOM = 160                   # of the request id header
 
 _BALANCES = {"round_robin": ROUND_ROBIN, "least_in_flight": LEAST_IN_FLIGHT, "sticky": STICKY}
@@ -425,8 +426,9 @@ cdef class Loop:
         cdef int64_t sequence, left
         cdef int slot
         self.open_slots(segment, now)
-        # Slots that are freed meanwhile wait for the next turn: sockets must not starve behind a fast server.
-        left = self.free_count
+        # A few at a time: what is ready to be read, and above all connections that stand and wait for their request to
+        # be written, must not wait until all have been started.
+        left = min(self.free_count, <int64_t>STARTS)
         while left and now >= self.paused_until_ns and not self.poller.failure:
             left -= 1
             if now >= segment.stop_ns:
@@ -444,7 +446,9 @@ cdef class Loop:
         """Open loop: send what is due; hold one request ahead if there is a slot for it."""
         cdef int64_t now = now_ns()
         cdef int64_t due_ns
-        while not self.poller.failure:
+        cdef int left = STARTS
+        while left and not self.poller.failure:
+            left -= 1
             if self.held < 0:
                 self.open_slots(segment, now)
                 if self.free_count == 0 or not self.claim(segment, &self.held):
@@ -507,6 +511,8 @@ cdef class Loop:
             at = self.client_start_ns(segment, self.opened)
         if self.held >= 0:
             at = min(at, segment.start_ns + self.due_offsets[self.held])
+        elif segment.open_loop and (self.free_count or self.opened < load_relaxed(&self.state.slot_limit)):
+            return now
         if not segment.open_loop:
             at = min(at, segment.stop_ns)
             if self.free_count:

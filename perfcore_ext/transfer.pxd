@@ -126,6 +126,7 @@ cdef struct Transfer:
     uint64_t drain                    # of the last write callback
     uint32_t read_seq
     int64_t read_ns                   # clock of the write callback under way, or of the last one
+    int64_t stamp_ns                  # what its events get
     char curl_error[CURL_ERROR_SIZE]
 
 # Growing bytes: -1 when out of memory.

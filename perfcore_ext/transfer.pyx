@@ -43,6 +43,15 @@ cdef enum:
 
 cdef uint32_t MOST = 0xFFFFFFFF
 
+# How far before its read an event may be stamped. Bytes that are read within it of the wake-up had arrived by then, but
+# for a few; later than that, others may have come while the loop drained its sockets, and the wake-up's time would make
+# a server that was never measured look fast. Runs whose reads are this late are judged client limited.
+cdef int64_t STALE_NS = 5000000
+
+
+cdef inline int64_t stamp(const Reading* reading, int64_t read_ns) noexcept nogil:
+    return max(reading.wake_ns, read_ns - STALE_NS)
+
 
 # ---- growing buffers
 
@@ -152,7 +161,7 @@ cdef void transfer_begin(Transfer* transfer) noexcept nogil:
     transfer.content_type = CONTENT_UNKNOWN
     transfer.error_in_band = transfer.has_result = transfer.ended = False
     transfer.content_chars = 0
-    transfer.read_ns = 0
+    transfer.read_ns = transfer.stamp_ns = 0
     transfer.drain = 0
     transfer.read_seq = 0
     transfer.curl_error[0] = 0
@@ -201,7 +210,7 @@ cdef size_t on_header(char* data, size_t size, size_t count, void* user) noexcep
     if transfer.header.first_byte_ns < 0:
         if transfer.reading.outside:
             transfer.reading.wake_ns = now_ns()
-        transfer.header.first_byte_ns = transfer.reading.wake_ns
+        transfer.header.first_byte_ns = stamp(transfer.reading, now_ns())
     if data[0] == c"H" and n > 9 and memcmp(data, b"HTTP/", 5) == 0:
         number = leading_integer(data + 9, n - 9) if data[6] == c"." else leading_integer(data + 7, n - 7)
         transfer.header.http_status = <uint16_t>max(number, 0)
@@ -242,6 +251,7 @@ cdef size_t on_body(char* data, size_t size, size_t count, void* user) noexcept 
     transfer.read_ns = now_ns()
     if transfer.reading.outside:
         transfer.reading.wake_ns = transfer.read_ns
+    transfer.stamp_ns = stamp(transfer.reading, transfer.read_ns)
     if transfer.drain != transfer.reading.drain:
         transfer.drain = transfer.reading.drain
         transfer.read_seq += 1
@@ -296,7 +306,7 @@ cdef int on_event(void* context, const char* data, size_t n, const char* name, s
                           type_number(reading, name, name_length), &chars)
     if reading.keep_events:
         keep_event(transfer, data, n)
-    events.wake_ns[at] = reading.wake_ns
+    events.wake_ns[at] = transfer.stamp_ns
     events.read_delay_ns[at] = <uint32_t>min(max(delay, 0), <int64_t>MOST)
     events.read_seq[at] = transfer.read_seq
     events.chars[at] = chars
@@ -308,21 +318,21 @@ cdef int on_event(void* context, const char* data, size_t n, const char* name, s
 
 cdef void note_times(Transfer* transfer, int kinds) noexcept nogil:
     cdef FrameHeader* header = &transfer.header
-    cdef int64_t wake_ns = transfer.reading.wake_ns
+    cdef int64_t stamp_ns = transfer.stamp_ns
     if kinds & (KIND_GENERATED | KIND_FINISH):
-        header.last_output_ns = wake_ns
+        header.last_output_ns = stamp_ns
     if not kinds & KIND_GENERATED:
         return
     header.token_events += 1
     if not header.streamed:
         return
     transfer.reading.token_events += 1
-    header.last_token_ns = wake_ns
+    header.last_token_ns = stamp_ns
     if header.first_token_ns < 0:
-        header.first_token_ns = wake_ns
-        histogram_record(transfer.reading.ttft, wake_ns - header.sent_ns)
+        header.first_token_ns = stamp_ns
+        histogram_record(transfer.reading.ttft, stamp_ns - header.sent_ns)
     if header.first_answer_ns < 0 and kinds & (KIND_CONTENT | KIND_TOOL):
-        header.first_answer_ns = wake_ns
+        header.first_answer_ns = stamp_ns
 
 
 cdef int type_number(const Reading* reading, const char* name, size_t length) noexcept nogil:
@@ -571,10 +581,12 @@ cdef void ask_curl(Transfer* transfer, const CurlApi* api) noexcept nogil:
 cdef int transfer_finish(Transfer* transfer, const CurlApi* api, int curl_code, ErrorClass cut, bint after_stop,
                          RingWriter* ring) noexcept nogil:
     cdef FrameHeader* header = &transfer.header
-    header.end_ns = transfer.reading.wake_ns
+    header.end_ns = max(transfer.reading.wake_ns, transfer.stamp_ns)
     if curl_code == E_OK and not transfer.failure and cut == CLASS_OK:
         if transfer.read_as == READ_EVENTS or transfer.read_as == READ_DOCUMENT:
             transfer.read_ns = now_ns()
+            transfer.stamp_ns = stamp(transfer.reading, transfer.read_ns)
+            header.end_ns = max(header.end_ns, transfer.stamp_ns)
             note_failure(transfer, parser_finish(&transfer.parser, on_event, transfer))
     ask_curl(transfer, api)
     header.curl_code = <uint16_t>curl_code

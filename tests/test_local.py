@@ -152,7 +152,11 @@ def test_another_tokenizer_stands_in_for_the_models_own(model: Path, tmp_path: P
         ({"local_path": "x"}, "--local-path is for local models; give --local hf or --local vllm"),
         ({"local_options": {"dtype": "auto"}}, "--local-options is for local models"),
         ({"local": "hf"}, "--local hf needs the model: give its folder with --local-path"),
-        ({"local": "hf", "local_path": "x", "url": ("http://h",)}, "leave one of them out"),
+        ({"local": "hf", "local_path": "x", "url": ("http://h",)}, "--url names one that runs; leave one of them out"),
+        (
+            {"local": "hf", "local_path": "x", "unix_socket": "/s"},
+            "--unix-socket names a socket; leave one of them out",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], said: str) -> None:

@@ -95,10 +95,12 @@ def test_no_event_is_read_before_the_server_has_sent_it(streamed: tuple[Finished
     token = TRUTH_KINDS["token"]
     for number in range(5, 305):
         mine = [at for at, owner in enumerate(events["request_id"]) if owner == number and events["chars"][at]]
+        stamps = [events["t_ns"][at] for at in mine]
         read = [events["t_ns"][at] + events["read_delay_ns"][at] for at in mine]
         sent = truth[number]["time_ns"][truth[number]["kind"] == token]
         assert len(read) == len(sent) == 12
         assert np.all(np.array(read) >= sent)
+        assert np.all(np.array(stamps) >= sent - 5_000_000)  # however late the loop is
 
 
 def test_times_of_a_request_are_in_order(streamed: tuple[Finished, Path]) -> None:

@@ -75,6 +75,8 @@ def local_settings(options: StressOptions) -> LocalSettings | None:
         return None
     if options.url:
         raise UserError("--local starts a server and --url names one that runs; leave one of them out")
+    if options.unix_socket is not None:
+        raise UserError("--local starts a server on a port and --unix-socket names a socket; leave one of them out")
     if options.local_path is None:
         raise UserError(f"--local {options.local} needs the model: give its folder with --local-path")
     return LocalSettings(

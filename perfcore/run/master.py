@@ -23,7 +23,7 @@ from perfcore.run.preparation import NS, Plan, due_offsets, make_plan, rows_of, 
 from perfcore.run.progress import SHOW_EVERY_NS, Progress, progress, totals
 from perfcore.run.supervision import NO_FILE, Signals, Supervisor
 from perfcore.run.target import Target, find_target
-from perfcore.run.transport import kept_connections
+from perfcore.run.transport import kept_connections, own_connections
 from perfcore.run.worker import WorkerSettings
 from perfcore.run.workers import Worker, end_workers, kill_workers, share_limit, start_worker, wait_until_ready
 from perfcore.versions import versions
@@ -160,7 +160,7 @@ def start_workers(
             idle_timeout_ns=round(options.idle_timeout_s * NS),
             retries=options.retries,
             seed=options.seed,
-            own_connections=options.connections == "sticky",
+            own_connections=own_connections(options),
         )
         workers.append(start_worker(settings))
     return workers

@@ -149,6 +149,15 @@ def kept_connections(number: int) -> tuple[int, int]:
     return pycurl.M_MAXCONNECTS, number
 
 
+def own_connections(options: StressOptions) -> bool:
+    """Whether each client has connections to itself.
+
+    One that carries a request at a time is not worth sharing: libcurl looks through all connections of a pool for each
+    request, which with thousands of clients costs more than everything else.
+    """
+    return options.connections == "sticky" or (options.connections == "pooled" and not shares_connections(options))
+
+
 def shares_connections(options: StressOptions) -> bool:
     """Whether one connection carries several requests at a time."""
     return options.http != "1.1" and options.multiplex and options.connections != "new"
