@@ -364,3 +364,8 @@ def test_damage_anywhere_costs_no_more_than_what_it_touched(tmp_path: Path, data
     ends = [*starts[1:], journal.size]
     assert found >= {at for at in range(20) if ends[at] <= first or starts[at] > last}
     assert found <= set(range(20))
+
+
+def test_a_count_of_none_beside_a_text_is_no_count(tmp_path: Path) -> None:
+    build(tmp_path, pack([Event(1), Event(2)], output_tokens=0))
+    assert [(row["output_tokens"], row["token_source"]) for row in requests(tmp_path)] == [(2, "events")]

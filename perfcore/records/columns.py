@@ -155,7 +155,8 @@ def table(parts: Sequence[Columns], finish_reasons: Sequence[str], messages: Seq
 
 
 def _requests(columns: Columns, finish_reasons: Sequence[str], messages: Sequence[str]) -> Requests:
-    counted = columns["output_tokens"] < 0
+    # A server that reports no token beside a text has not counted.
+    counted = (columns["output_tokens"] < 0) | ((columns["output_tokens"] == 0) & (columns["token_events"] > 0))
     taken = {name: columns[name] for name in (*TAKEN, "finish_reason")}
     taken["output_tokens"] = np.where(counted, columns["token_events"], columns["output_tokens"])
     classes = _by_status(columns["error_class"], columns["http_status"])
