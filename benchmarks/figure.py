@@ -29,7 +29,7 @@ class Figure:
         """Whether the gate is; None without one."""
         if self.gate is None:
             return None
-        return self.value >= self.gate if self.least else self.value <= self.gate
+        return bool(self.value >= self.gate if self.least else self.value <= self.gate)
 
     def measured(self) -> str:
         """Value with its unit."""
