@@ -98,9 +98,6 @@ class Run:
 
     requests: Requests
     gaps_ns: NDArray[np.int64]  # between successive token events of a request, pooled over successful measured requests
-    tokens_per_event: (
-        float | None
-    )  # output tokens by the server / token events, over the same; None if it reported none
     reads: Reads
     notes: tuple[dict[str, Any], ...]  # the NOTE blocks of the journal, oldest first
     damage: Damage

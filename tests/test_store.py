@@ -56,7 +56,7 @@ def classes(run: Run) -> list[str]:
 
 def test_run_without_any_frame_gives_empty_tables(tmp_path: Path) -> None:
     run = build(tmp_path)
-    assert (len(run.requests.request_id), len(run.gaps_ns), run.tokens_per_event) == (0, 0, None)
+    assert (len(run.requests.request_id), len(run.gaps_ns)) == (0, 0)
     assert (requests(tmp_path), pq.read_table(tmp_path / "events.parquet").num_rows, outputs(tmp_path)) == ([], 0, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "events.parquet",
@@ -134,11 +134,6 @@ def test_reads_count_token_events_that_came_together(tmp_path: Path) -> None:
     reads = build(tmp_path, pack(events), pack([Event(9, read_seq=3)], request_id=1)).reads
     assert (reads.token_events, reads.shared_token_events) == (7, 5)
     assert (reads.read_delay_p50_ns, reads.read_delay_max_ns) == (200, 500)
-
-
-def test_tokens_per_event_rests_on_what_the_server_reported(tmp_path: Path) -> None:
-    run = build(tmp_path, pack([Event(1), Event(2)], output_tokens=5), pack([Event(3)], request_id=1))
-    assert run.tokens_per_event == 2.5
 
 
 def test_output_line_has_the_row_and_the_texts(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from perfcore.records.outputs import Rows
 from perfcore.records.stream import read_frames
 from perfcore.records.think import Tags
 from perfcore.records.timing import Timing
-from perfcore.types import TOKEN_SOURCES, Damage, Events, Requests, Run
+from perfcore.types import Damage, Events, Run
 from perfcore_ext.frame import PHASES
 
 JOURNAL = "journal.bin"
@@ -57,7 +57,6 @@ def build(run_dir: Path, think_tags: str = "auto") -> Run:
     return Run(
         requests=table.requests,
         gaps_ns=timing.gaps(seen),
-        tokens_per_event=tokens_per_event(table.requests),
         reads=timing.reads(seen),
         notes=tuple(source.notes),
         damage=damage,
@@ -135,13 +134,6 @@ def first_of_each(events: Events) -> Events:
     if kept.all():
         return events
     return replace(events, **{name: column[kept] for name, column in vars(events).items()})
-
-
-def tokens_per_event(requests: Requests) -> float | None:
-    """Output tokens that the server reported for each token event, over successful measured requests."""
-    rows = (requests.phase == MEASURED) & (requests.error_class == 0) & (requests.token_events > 0)
-    rows &= requests.token_source == TOKEN_SOURCES.index("server")
-    return float(requests.output_tokens[rows].sum() / requests.token_events[rows].sum()) if rows.any() else None
 
 
 def error_samples(table: Table, messages: list[str]) -> dict[str, str]:

@@ -85,7 +85,6 @@ def run(*rows: dict[str, Any], **more: Any) -> Run:
     fields: dict[str, Any] = {
         "requests": requests(*rows),
         "gaps_ns": np.array([], dtype=np.int64),
-        "tokens_per_event": None,
         "reads": Reads(0, 0, None, None, None, None),
         "notes": ({"note": "end", "exit": 0},),
         "damage": Damage(),
