@@ -117,7 +117,7 @@ def local_server(settings: LocalSettings, say: Say) -> Iterator[LocalServer]:
             wait_until_ready(keeper, port, kind, settings.timeout_s, log, say)
             say(f"{kind.name} is ready after {time.monotonic() - began:.1f} s")
             yield LocalServer(f"http://{HOST}:{port}", served_name(settings, model), {"versions": versions})
-            if keeper.poll() is not None:
+            if not healthy(port) and has_ended(keeper):
                 say(f"{kind.name} {ending(keeper.returncode)} while it was in use; it said:\n{tail(log)}")
         finally:
             end(keeper)
@@ -172,6 +172,15 @@ def healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def has_ended(keeper: "subprocess.Popen[bytes]") -> bool:
+    """Whether the server ended by itself; its keeper takes a moment to clear up after it."""
+    try:
+        keeper.wait(ENDING_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def end(keeper: "subprocess.Popen[bytes]") -> None:
