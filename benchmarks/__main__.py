@@ -3,16 +3,23 @@
 import os
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks import loop, peers, stalls, stamps, whole
+from benchmarks import loop, peers, preparation, stalls, stamps, whole
 from benchmarks.figure import Figure, markdown, rows, text
 from benchmarks.page import HEAD, Circumstances, page, summary
 from benchmarks.process import ROOT, machine_busy_s, own_busy_s
 
 PAGE = ROOT / "docs" / "performance.md"
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "loop": loop.measure,
+    "stamps": stamps.measure,
+    "whole": whole.measure,
+    "preparation": preparation.measure,
+}
 
 
 def main(path: Path = PAGE) -> None:
@@ -20,7 +27,7 @@ def main(path: Path = PAGE) -> None:
     load, began, stalled = os.getloadavg()[0], time.monotonic(), [stalls.measure()]
     busy_s, own_s, stolen_s = machine_busy_s(), own_busy_s(), stalls.stolen_s()
     figures: list[Figure] = []
-    for name, part in (("loop", loop.measure), ("stamps", stamps.measure), ("whole", whole.measure)):
+    for name, part in PARTS.items():
         print(f"measuring: {name} ...", flush=True)
         figures += part()
         stalled.append(stalls.measure())

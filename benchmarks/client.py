@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.process import output, python, start
 from perfcore.records.frame import HEADER
 from perfcore.run.book import BookWriter
-from perfcore.run.preparation import allow_files
+from perfcore.run.planning import allow_files
 from perfcore.run.transport import curl_options
 from perfcore.workload.dialect import load_dialect, response_paths
 from perfcore_ext import frame, ring

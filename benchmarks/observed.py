@@ -14,7 +14,8 @@ from typing import Any
 from benchmarks.process import cpu_clock_ns, python
 from perfcore.cli import stress
 from perfcore.run import master
-from perfcore.run.preparation import Plan
+from perfcore.run.planning import Plan
+from perfcore.run.plateau import Plateau
 from perfcore.run.supervision import Supervisor
 from perfcore_ext.clock import monotonic_ns
 
@@ -47,11 +48,11 @@ def look(stage: str, workers: list[int]) -> Look:
 def watched(run_phase: Callable[..., str], looks: list[Look]) -> Callable[..., str]:
     """The same function, with a look before and after the measured phase."""
 
-    def wrapped(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> str:
+    def wrapped(supervisor: Supervisor, plan: Plan, phase: str, number: int, plateau: Plateau | None = None) -> str:
         workers = [worker.process.pid for worker in supervisor.workers]
         if phase == "measured":
             looks.append(look("begin", workers))
-        ended_by = run_phase(supervisor, plan, phase, number)
+        ended_by = run_phase(supervisor, plan, phase, number, plateau)
         if phase == "measured":
             looks.append(look("end", workers))
         return ended_by

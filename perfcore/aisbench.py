@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from perfcore import values
 from perfcore.literals import Name
-from perfcore.options import INT32, Option, choice, count, switch, text
+from perfcore.option import INT32, Option, choice, count, number, switch, text
 
 
 class Backend(NamedTuple):
@@ -57,6 +57,11 @@ BODY_TABLE = {
 HF_FIELDS = ("temperature", "top_p", "seed", "chat_template_kwargs")  # `transformers serve` takes these in the body
 
 SLOWEST = 0.001  # requests a second; AISBench sends all at once below
+RAMP_ENDS = ("ramp_up_start_rps", "ramp_up_end_rps")
+TRAFFIC = {
+    "burstiness": number("Shape of the gaps.", least=0, most=1_000_000),
+    **{key: number("Requests per second.", least=0, most=64_000) for key in RAMP_ENDS},
+}
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_MAX_OUT_LEN = "localhost", 8080, 4096
 
 
@@ -82,37 +87,39 @@ def host(value: object) -> str:
 
 
 def traffic(value: object) -> dict[str, Any]:
-    """Traffic that is even, the only one that there is; raises ValueError for any other."""
-    table = values.table(value)
-    known = {"burstiness", "ramp_up_strategy", "ramp_up_start_rps", "ramp_up_end_rps"}
-    if unknown := sorted(table.keys() - known):
-        raise ValueError(f"has the unknown key {unknown[0]!r}, the nearest one is {nearest(unknown[0], known)!r}")
-    if values.number(table.get("burstiness") or 0) != 0:
-        raise ValueError("wants burstiness 0: requests are sent at an even rate, other arrivals are not built yet")
-    if table.get("ramp_up_strategy"):
-        raise ValueError("wants no ramp_up_strategy: a rate that rises is not built yet")
-    return table
+    """How requests are spread in time, without what is off; raises ValueError for what makes no ramp."""
+    table = {key: item for key, item in values.table(value).items() if item not in (None, "")}
+    strategy = str(table.pop("ramp_up_strategy", "none")).lower()
+    if unknown := sorted(table.keys() - TRAFFIC):
+        near = nearest(unknown[0], (*TRAFFIC, "ramp_up_strategy"))
+        raise ValueError(f"has the unknown key {unknown[0]!r}, the nearest one is {near!r}")
+    numbers: dict[str, Any] = {key: quantity(key, item) for key, item in table.items()}
+    gaps = {"burstiness": numbers.pop("burstiness")} if numbers.get("burstiness") else {}
+    if strategy == "none":
+        return gaps
+    if strategy not in ("linear", "exponential"):
+        raise ValueError(f"has ramp_up_strategy {strategy!r:.40}; it wants linear or exponential, or None")
+    if missing := [key for key in RAMP_ENDS if key not in numbers]:
+        raise ValueError(f"has a ramp_up_strategy and no {missing[0]}; give both ends of the ramp")
+    return gaps | {"ramp_up_strategy": strategy} | {key: numbers[key] for key in RAMP_ENDS}
+
+
+def quantity(key: str, value: object) -> float:
+    """A number of traffic_cfg; raises ValueError that names it."""
+    try:
+        return float(TRAFFIC[key].check(value))
+    except ValueError as error:
+        raise ValueError(f"has {key} {value!r:.40}, which {error}") from None
 
 
 def generation(value: object) -> dict[str, Any]:
-    """Parameters for the service; raises ValueError for the two that AISBench keeps for itself."""
+    """Parameters for the service, and the file of adapters; raises ValueError for what AISBench keeps for itself."""
     table = values.table(value)
-    if "lora_data_map_file" in table:
-        raise ValueError("has lora_data_map_file, and adapters by row are not built yet; name one adapter as the model")
+    if LORA in table:
+        values.text(table[LORA])
     if values.integer(table.pop("num_return_sequences", None) or 1) > 1:
         raise ValueError("has num_return_sequences, and repeats of a question are not built yet; ask for choices by n")
     return table
-
-
-def off(words: str) -> Callable[[object], bool]:
-    """Check of a switch that can only be off."""
-
-    def check(value: object) -> bool:
-        if values.switch(value):
-            raise ValueError(words)
-        return False
-
-    return check
 
 
 def anything(value: object) -> object:
@@ -141,8 +148,8 @@ PARAMETERS: dict[str, Option] = {
     "stream": switch("stream"),
     "request_rate": Option(values.number, "R", "rate, and none where it is 0.", least=0, most=64_000),
     "query_per_second": Option(values.number, "R", "rate, in older files.", least=0, most=64_000),
-    "traffic_cfg": Option(traffic, "TABLE", "Nothing: only an even rate is built."),
-    "use_timestamp": Option(off("wants False: sending at the data's own times is not built yet"), "", "Nothing."),
+    "traffic_cfg": Option(traffic, "TABLE", "burstiness, with arrivals gamma; ramp_up_strategy and its ends."),
+    "use_timestamp": switch("arrivals replay, without a rate or a concurrency."),
     "retry": count("retries, one fewer: there it is the number of attempts.", 0, 1000),
     "api_key": text("KEY", "An Authorization header."),
     "max_out_len": count("max_tokens", 1, INT32),
@@ -175,6 +182,9 @@ SPARE = {
     "hf": frozenset(("vision_kwargs", "sample_kwargs")),
     "vllm": frozenset[str](),
 }
+
+
+LORA = "lora_data_map_file"  # stands among the parameters of generation, and is none
 
 
 class Options(NamedTuple):
@@ -225,6 +235,8 @@ def spare(given: Mapping[str, Any], backend: Backend) -> list[str]:
     keys = NOT_USED | SPARE[backend.local]
     if backend.local == "vllm" and "sample_kwargs" in given:
         keys |= {"generation_kwargs"}
+    used = {key for _, key in load(given).values()}
+    keys |= {key for key in ("batch_size", "request_rate", "query_per_second", "traffic_cfg") if key not in used}
     if not given.get("vision_kwargs", {}).keys() <= set(PIXELS):
         keys |= {"vision_kwargs"}
     return [key for key in keys if given.get(key)]
@@ -258,17 +270,32 @@ def model(given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
 
 
 def load(given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Concurrency, rate, retries and length of answers."""
-    found = {
-        option: (given[key], key)
-        for key, option in (("batch_size", "concurrency"), ("max_out_len", "max_tokens"))
-        if key in given
-    }
-    key = "request_rate" if "request_rate" in given else "query_per_second"
-    if given.get(key, 0) >= SLOWEST:
-        found["rate"] = given[key], key
+    """Concurrency, arrivals, retries and length of answers."""
+    found: dict[str, tuple[Any, str]] = {}
+    if "max_out_len" in given:
+        found["max_tokens"] = given["max_out_len"], "max_out_len"
     if "retry" in given:
         found["retries"] = max(0, given["retry"] - 1), "retry"
+    if given.get("use_timestamp"):
+        return found | {"arrivals": ("replay", "use_timestamp")}
+    if "batch_size" in given:
+        found["concurrency"] = given["batch_size"], "batch_size"
+    return found | arrivals(given)
+
+
+def arrivals(given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Rate, or ramp of one, and how it is spread; nothing below the rate that AISBench takes for none."""
+    spread = given.get("traffic_cfg", {})
+    key = "request_rate" if "request_rate" in given else "query_per_second"
+    found = {name: (spread[name], "traffic_cfg") for name in ("ramp_up_strategy", *RAMP_ENDS) if name in spread}
+    if found and spread["ramp_up_strategy"] == "exponential" and spread["ramp_up_start_rps"] == 0:
+        found = {"rate": (spread["ramp_up_end_rps"], "traffic_cfg")}  # what that formula comes to
+    if not found:
+        found = {"rate": (given.get(key, 0), key)}
+    if next(reversed(found.values()))[0] < SLOWEST:
+        return {}
+    if spread.get("burstiness"):
+        found |= {"arrivals": ("gamma", "traffic_cfg"), "burstiness": (spread["burstiness"], "traffic_cfg")}
     return found
 
 
@@ -281,12 +308,12 @@ def body(backend: Backend) -> Part:
     def part(given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
         key = "sample_kwargs" if backend.local == "vllm" and "sample_kwargs" in given else "generation_kwargs"
         fields = {name: value for name, value in given.get(key, {}).items() if value is not None}
+        found = {"lora": (fields.pop(LORA), key)} if LORA in fields else {}
         if not fields:
-            return {}
-        if backend.local == "hf":
-            return {"body": (hf_body(fields), key)}
+            return found
         inner = BODY_TABLE.get(backend.dialect)
-        return {"body": ({inner: fields} if inner else fields, key)}
+        sent = hf_body(fields) if backend.local == "hf" else {inner: fields} if inner else fields
+        return found | {"body": (sent, key)}
 
     return part
 

@@ -3,11 +3,13 @@
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perfcore.aisbench_data import holds_data, read_data
 from perfcore.errors import UserError
+from perfcore.load import choose_load
 from perfcore.options import OPTIONS, StressOptions, flag_of, key_of, variable_of
 from perfcore.preset import Preset, read_models, read_preset
 from perfcore.redaction import redacted
@@ -22,8 +24,8 @@ VARIABLES = {variable_of(name): name for name in OPTIONS} | {
 }
 
 DEFAULT_PROMPT = "Write a short story about a lighthouse keeper who finds a message in a bottle."
-DEFAULT_CONCURRENCY = 8
 DEFAULT_REQUESTS = 100
+DEFAULT_WINDOW_S = 60.0
 
 
 class Given(NamedTuple):
@@ -39,12 +41,14 @@ class Given(NamedTuple):
 class Resolved:
     """Options of a run and by name the origin of each: default, file x.toml, environment PERFCORE_RATE, --rate.
 
-    `notes` are what the user should be told of the files that were read.
+    `notes` are what the user should be told of the files that were read. `lists` holds, by name, the values of options
+    that were given several and so make a sweep; `options` has the first of each.
     """
 
     options: StressOptions
     origins: dict[str, str]
     notes: tuple[str, ...] = ()
+    lists: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 class Layer(NamedTuple):
@@ -54,8 +58,10 @@ class Layer(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def resolve(flags: Mapping[str, object], config: Path | None, environment: Mapping[str, str]) -> Resolved:
-    """Options from defaults < preset < file < environment < flags.
+def resolve(
+    flags: Mapping[str, object], config: Path | None, environment: Mapping[str, str], command: str = "stress"
+) -> Resolved:
+    """Options from defaults < preset < file < environment < flags, for a command that sends load.
 
     `flags` holds what was given by option name; None and () stand for flags that were not. Raises UserError for what is
     unknown, out of range, or contradicts itself.
@@ -63,7 +69,7 @@ def resolve(flags: Mapping[str, object], config: Path | None, environment: Mappi
     outer = [*from_environment(environment), *from_flags(flags)]
     file = from_file(config, last("preset_model", outer)) if config else Layer([])
     near = [*file.given, *outer]
-    preset = from_preset(last("preset", near), last("preset_model", near))
+    preset = from_preset(last("preset", near), last("preset_model", near), last("config_dir", near))
     values = dataclasses.asdict(StressOptions())
     origins = dict.fromkeys(values, "default")
     ranks = dict.fromkeys(values, 0)
@@ -72,14 +78,17 @@ def resolve(flags: Mapping[str, object], config: Path | None, environment: Mappi
             put(given, values, origins, ranks)
     refuse_unused_pick(values, origins, config)
     add_api_key([given for given in (*preset.given, *near) if given.name == API_KEY], values, origins, ranks)
+    lists = take_lists(values)
+    refuse_lists(lists, origins)
     choose_workload(values, origins, ranks)
-    choose_load(values, origins)
+    choose_end(values, origins, command)
+    choose_load(values, origins, ranks)
     check_api_key(values, origins, environment)
-    return Resolved(StressOptions(**values), origins, (*preset.notes, *file.notes))
+    return Resolved(StressOptions(**values), origins, (*preset.notes, *file.notes), lists)
 
 
-def last(name: str, given: Iterable[Given]) -> str | None:
-    """Text that is given for an option nearest to the command line, or None."""
+def last(name: str, given: Iterable[Given]) -> Any:
+    """Value that is given for an option nearest to the command line, or None."""
     found = [one for one in given if one.name == name]
     return checked(name, found[-1].value, found[-1].origin) if found else None
 
@@ -104,9 +113,9 @@ def overlaid(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 
 
 def from_file(path: Path, pick: str | None) -> Layer:
-    """What a TOML, YAML or JSON file gives, or an AISBench configuration of models; raises UserError."""
+    """What a TOML, YAML or JSON file gives, or an AISBench configuration; raises UserError."""
     if path.suffix.lower() == ".py":
-        return layer(read_models(path, pick), FILE)
+        return layer(read_data(path, pick) if holds_data(path) else read_models(path, pick), FILE)
     return Layer(
         [
             Given(known(key, NAMES, f"key {key!r} in {path}"), value, f"file {path}", FILE)
@@ -115,9 +124,9 @@ def from_file(path: Path, pick: str | None) -> Layer:
     )
 
 
-def from_preset(name: str | None, pick: str | None) -> Layer:
+def from_preset(name: str | None, pick: str | None, config_dir: Path | None) -> Layer:
     """What a preset gives, if one is named; raises UserError for one that is unknown or wrong."""
-    return Layer([]) if name is None else layer(read_preset(name, pick), PRESET)
+    return Layer([]) if name is None else layer(read_preset(name, pick, config_dir), PRESET)
 
 
 def layer(preset: Preset, rank: int) -> Layer:
@@ -171,6 +180,29 @@ def checked(name: str, value: object, origin: str) -> Any:
         raise UserError(f"{subject}{shown}{place}: {error}") from None
 
 
+def take_lists(values: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """The options with several values; the first of them stays in `values`."""
+    lists = {name: values[name] for name in values if OPTIONS[name].swept and isinstance(values[name], tuple)}
+    values.update({name: items[0] for name, items in lists.items()})
+    return lists
+
+
+def refuse_lists(lists: Mapping[str, tuple[Any, ...]], origins: Mapping[str, str]) -> None:
+    """Raise UserError where lists do not make one sweep."""
+    loads = [name for name in ("concurrency", "rate") if name in lists]
+    if len(loads) > 1:
+        both = " and ".join(f"{name} ({origins[name]})" for name in loads)
+        raise UserError(f"{both} have several values each; sweep one of them at a time")
+    if "requests" not in lists:
+        return
+    own = f"requests ({origins['requests']}) has {len(lists['requests'])} values"
+    if not loads:
+        raise UserError(f"{own}, which is for sweeps; give one, or as many of concurrency or of rate")
+    if len(lists["requests"]) != len(lists[loads[0]]):
+        load = f"{loads[0]} ({origins[loads[0]]}) has {len(lists[loads[0]])}"
+        raise UserError(f"{own} and {load}; give one number of requests, or one for each point")
+
+
 def choose_workload(values: dict[str, Any], origins: dict[str, str], ranks: dict[str, int]) -> None:
     """Leave a prompt or a data set, whichever was given nearer to the command line, and say how often it is sent."""
     if values["prompt"] and values["dataset"]:
@@ -178,26 +210,26 @@ def choose_workload(values: dict[str, Any], origins: dict[str, str], ranks: dict
             both = f"prompt ({origins['prompt']}) and dataset ({origins['dataset']})"
             raise UserError(f"{both} exclude each other; leave one of them out")
         winner, loser = sorted(("prompt", "dataset"), key=ranks.__getitem__, reverse=True)
-        values[loser] = () if loser == "prompt" else None
+        values[loser] = ()
         origins[loser] = f"left out for {origins[winner]}"
     if not values["prompt"] and not values["dataset"]:
         values["prompt"], origins["prompt"] = (DEFAULT_PROMPT,), "default, as no data set is given"
-    if values["requests"] is None and values["duration_s"] is None:
-        if values["dataset"]:
-            origins["requests"] = "default: one pass over the data set"
-        else:
-            values["requests"] = max(DEFAULT_REQUESTS, len(values["prompt"]))
-            origins["requests"] = "default, as neither requests nor duration is given"
 
 
-def choose_load(values: dict[str, Any], origins: dict[str, str]) -> None:
-    """Choose a concurrency where nothing says how much to send at once; raises UserError for a ramp of a rate."""
-    if values["rate"] is not None and values["ramp"] is not None:
-        both = f"ramp ({origins['ramp']}) adds clients, and with rate ({origins['rate']}) there are none"
-        raise UserError(f"{both}; leave one of them out")
-    if values["rate"] is None and values["concurrency"] is None:
-        values["concurrency"] = DEFAULT_CONCURRENCY
-        origins["concurrency"] = "default, as neither concurrency nor rate is given"
+def choose_end(values: dict[str, Any], origins: dict[str, str], command: str) -> None:
+    """Say when to stop where nothing does; what belongs to another command says nothing."""
+    for name, option in OPTIONS.items():
+        if option.only and command not in option.only:
+            values[name] = None
+    if any(values[name] is not None for name in ("requests", "duration_s", "precision")):
+        return
+    if command in ("steady", "tune"):
+        values["duration_s"], origins["duration_s"] = DEFAULT_WINDOW_S, "default, as nothing says how long to measure"
+    elif values["dataset"]:
+        origins["requests"] = "default: one pass over the data set"
+    else:
+        values["requests"] = max(DEFAULT_REQUESTS, len(values["prompt"]))
+        origins["requests"] = "default, as neither requests nor duration is given"
 
 
 def refuse_unused_pick(values: dict[str, Any], origins: dict[str, str], config: Path | None) -> None:
@@ -236,5 +268,5 @@ def request_headers(options: StressOptions, environment: Mapping[str, str]) -> t
 
 def listing(resolved: Resolved) -> list[dict[str, Any]]:
     """Rows of --dry-run: key, value without secrets, origin."""
-    plain = redacted(resolved.options)
+    plain = redacted(resolved.options) | {name: list(items) for name, items in resolved.lists.items()}
     return [{"key": key_of(name), "value": plain[name], "origin": resolved.origins[name]} for name in plain]

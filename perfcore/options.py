@@ -1,79 +1,12 @@
 """The one list of options: flags, keys of --config, names in the environment and docs/options.md derive from it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from perfcore import values
-
-YEAR_S = 365 * 86400
-INT32, INT64 = 2**31 - 1, 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Option:
-    """What is known of an option beside its name, type and default."""
-
-    parse: Callable[[object], Any]
-    metavar: str
-    help: str
-    least: float | None = None
-    above: float | None = None  # exclusive
-    most: float | None = None
-    unset: str = ""  # what happens without it, where the default is none
-    many: bool = False  # the flag may be repeated
-    also: str = ""  # one more name in the environment
-
-    def limits(self) -> str:
-        """Allowed range in words, or an empty string."""
-        if self.most is None:
-            return ""
-        low = f"at least {self.least:,}" if self.above is None else f"more than {self.above:,}"
-        return f"{low} and at most {self.most:,}"
-
-    def check(self, value: object) -> Any:
-        """Value of the option's type and within its range; raises ValueError saying what is wanted."""
-        parsed = self.parse(value)
-        low = (self.least is not None and parsed < self.least) or (self.above is not None and parsed <= self.above)
-        if low or (self.most is not None and parsed > self.most):
-            raise ValueError(f"wants a value of {self.limits()}")
-        return parsed
-
-
-def text(metavar: str, words: str, **more: Any) -> Option:
-    """Option whose value is text."""
-    return Option(values.text, metavar, words, **more)
-
-
-def count(words: str, least: int, most: int, **more: Any) -> Option:
-    """Option whose value is a whole number from `least` to `most`."""
-    return Option(values.integer, "N", words, least=least, most=most, **more)
-
-
-def per_second(words: str, most: int, **more: Any) -> Option:
-    """Option whose value is a rate above 0."""
-    return Option(values.number, "R", words, above=0, most=most, **more)
-
-
-def seconds(words: str, **more: Any) -> Option:
-    """Option whose value is a time."""
-    return Option(values.duration, "TIME", words, most=YEAR_S, **more)
-
-
-def choice(words: str, *names: str) -> Option:
-    """Option whose value is one of several names."""
-    return Option(values.choice(*names), "|".join(names), words)
-
-
-def file(words: str, **more: Any) -> Option:
-    """Option whose value is the path of a file."""
-    return Option(values.path, "FILE", words, **more)
-
-
-def switch(words: str) -> Option:
-    """Option that is on or off."""
-    return Option(values.switch, "", words)
+from perfcore.option import INT32, INT64, Option, choice, count, file, number, per_second, seconds, swept, switch, text
+from perfcore.slo import texts as objectives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +64,105 @@ class StressOptions:
     ] = None
 
     dataset: Annotated[
+        tuple[str, ...],
+        Option(
+            values.names,
+            "NAME|PATH[,NAME...]",
+            "What to send: names from `perfcore list datasets`, or files or folders of rows; several are mixed.",
+            many=True,
+            unset="the prompt is sent",
+        ),
+    ] = ()
+    weights: Annotated[
+        tuple[float, ...],
+        Option(
+            values.weights,
+            "W[,W...]",
+            "Shares of the data sets in a mix, in their order.",
+            unset="each gives all its rows, one after the other",
+        ),
+    ] = ()
+    dataset_args: Annotated[
+        dict[str, Any],
+        Option(
+            values.table,
+            "KEY=JSON",
+            "Setting of the data set, such as prefix_tokens=512; repeatable. `perfcore list datasets NAME` has them.",
+            many=True,
+        ),
+    ] = field(default_factory=dict)
+    data_dir: Annotated[
         Path | None,
         Option(
             values.path,
-            "FILE",
-            "Requests to send: JSON lines with `prompt`, `question` or `messages`, also as .gz.",
-            unset="the prompt is sent",
+            "DIR",
+            "Folder where files of data sets are looked for first.",
+            unset="./data, then ~/.cache/perfcore/data",
+        ),
+    ] = None
+    config_dir: Annotated[
+        Path | None,
+        Option(
+            values.path,
+            "DIR",
+            "Folder with presets of your own, in models, datasets and judges; they go before the built-in ones.",
+            unset="the built-in ones alone",
+        ),
+    ] = None
+    download: Annotated[bool, switch("Fetch files of a data set that are not there, into the data folder.")] = False
+    num_prompts: Annotated[
+        int | None, count("Rows to take of the data set.", 1, INT64, unset="all, of synthetic ones as many as are sent")
+    ] = None
+    offset: Annotated[int, count("Rows of the data set to pass over first.", 0, INT64)] = 0
+    shuffle: Annotated[bool, switch("Send the rows in an order that the seed draws.")] = False
+    input_tokens: Annotated[
+        str | None,
+        text(
+            "LENGTHS",
+            "Length of synthetic prompts: 1000, uniform:100:2000, gaussian:MEAN:STD[:MIN:MAX], lognormal:MEAN:STD"
+            "[:MIN:MAX], zipf:ALPHA:MIN:MAX, table:128=0.5,1024=0.5, or file:PATH.",
+            unset="512 of a synthetic data set",
+        ),
+    ] = None
+    output_tokens: Annotated[
+        str | None,
+        text(
+            "LENGTHS",
+            "Length of answers to ask for, in the same forms; goes before a data set's own.",
+            unset="the data set's, else --max-tokens",
+        ),
+    ] = None
+    ignore_eos: Annotated[
+        bool, switch("Ask for answers of exactly the length asked for, where the service can be told so.")
+    ] = False
+    tokenizer: Annotated[
+        str | None,
+        text(
+            "PATH|NAME|server",
+            "Tokenizer of the model, for exact lengths and counts: its folder, its name in the model cache, or server "
+            "for what the service itself offers.",
+            unset="lengths of synthetic prompts are estimates, and tokens are counted by the service",
+        ),
+    ] = None
+    trust_remote_code: Annotated[bool, switch("Run code that a tokenizer brings along.")] = False
+    model_weights: Annotated[
+        dict[str, Any],
+        Option(
+            values.shares,
+            "NAME=SHARE",
+            "Model or LoRA adapter to ask for in a share of the requests; repeatable.",
+            many=True,
+        ),
+    ] = field(default_factory=dict)
+    lora: Annotated[
+        Path | None,
+        file("JSON object from the id of a row to the LoRA adapter to ask for.", unset="all rows ask for the model"),
+    ] = None
+    book: Annotated[
+        Path | None,
+        file(
+            "Prepared requests: written there, and used again by a run with the same data.",
+            unset="they are prepared for each run",
         ),
     ] = None
     prompt: Annotated[
@@ -190,29 +216,156 @@ class StressOptions:
 
     concurrency: Annotated[
         int | None,
-        count(
-            "Requests in flight at once; together with a rate, the most that may be.",
-            1,
-            1_000_000,
-            unset="8 where no rate is given, else no limit",
+        swept(
+            count(
+                "Requests in flight at once; together with a rate, the most that may be. Several make a sweep.",
+                1,
+                1_000_000,
+                unset="8 where no rate is given, else no limit",
+            )
         ),
     ] = None
     rate: Annotated[
         float | None,
-        per_second("Requests to start per second, evenly spaced.", 10_000_000, unset="as fast as answers come"),
+        swept(
+            per_second(
+                "Requests to start per second. Several make a sweep.", 10_000_000, unset="as fast as answers come"
+            )
+        ),
     ] = None
+    arrivals: Annotated[
+        str | None,
+        Option(
+            values.choice("constant", "poisson", "gamma", "uniform", "burst", "replay"),
+            "constant|poisson|gamma|uniform|burst|replay",
+            "How requests of a rate are spread in time: evenly, as a Poisson process, with gaps of a gamma or a "
+            "uniform distribution, all at once, or at the times that the data set gives.",
+            unset="gamma where a burstiness is given, else constant",
+        ),
+    ] = None
+    burstiness: Annotated[
+        float | None,
+        number(
+            "Shape of the gamma distribution of gaps: 0 constant, below 1 bursty, 1 Poisson, above 1 smoother.",
+            least=0,
+            most=1_000_000,
+            unset="1 with gamma arrivals",
+        ),
+    ] = None
+    ramp_up_strategy: Annotated[
+        str | None,
+        Option(
+            values.choice("linear", "exponential"),
+            "linear|exponential",
+            "Have the rate go from --ramp-up-start-rps to --ramp-up-end-rps over the requests of the run.",
+            unset="the rate stays",
+        ),
+    ] = None
+    ramp_up_start_rps: Annotated[
+        float | None, number("Rate at the start of the ramp.", least=0, most=10_000_000, unset="a ramp asks for it")
+    ] = None
+    ramp_up_end_rps: Annotated[
+        float | None, number("Rate at the end of the ramp.", least=0, most=10_000_000, unset="--rate")
+    ] = None
+    rate_shape: Annotated[
+        str | None,
+        text(
+            "SHAPE",
+            "Rate over time: steps:5@30s,10@30s; spikes:EVERY,FOR,TIMES; onoff:ON,OFF; sine:PERIOD,DEPTH; see "
+            "docs/arrivals.md.",
+            unset="it stays",
+        ),
+    ] = None
+    speed: Annotated[
+        float, Option(values.number, "X", "How much faster than recorded a replay goes.", above=0, most=1_000_000)
+    ] = 1.0
+    replay_start_s: Annotated[
+        float, seconds("Time in the recording at which a replay starts, from its first request.", least=0)
+    ] = 0.0
+    replay_end_s: Annotated[
+        float | None,
+        seconds("Time in the recording at which a replay ends.", above=0, unset="the end of the recording"),
+    ] = None
+    timestamp_unit: Annotated[
+        str, choice("Unit of numbers in a column of timestamps; those written as dates say it themselves.", "s", "ms")
+    ] = "s"
     requests: Annotated[
         int | None,
-        count(
-            "Requests to send; a data set that is shorter is cycled.",
-            1,
-            INT64,
-            unset="without a duration one pass over the data set, or 100 with a prompt",
+        swept(
+            count(
+                "Requests to send; a data set that is shorter is cycled. A sweep may have a number for each point.",
+                1,
+                INT64,
+                unset="without a duration one pass over the data set, or 100 with a prompt",
+            )
         ),
     ] = None
     duration_s: Annotated[
         float | None,
         seconds("Time after which no request is started (30s, 2m, 1h).", above=0, unset="until all requests are sent"),
+    ] = None
+    precision: Annotated[
+        float | None,
+        Option(
+            values.share_of_one,
+            "PERCENT",
+            "Measure until output tokens per second are known this well: half the width of their 95 % interval, such "
+            "as 2%.",
+            above=0,
+            most=1,
+            unset="the window ends after a duration or a number of requests",
+            only=("steady", "tune"),
+        ),
+    ] = None
+    max_duration_s: Annotated[
+        float | None,
+        seconds(
+            "Time after which a window is ended, or no longer looked for.",
+            above=0,
+            unset="ten times the duration, at least 10 minutes",
+            only=("steady", "tune"),
+        ),
+    ] = None
+    slo: Annotated[
+        tuple[str, ...],
+        Option(
+            objectives,
+            "OBJECTIVE[,...]",
+            "Objectives of the service, such as ttft_p99<=500ms,tpot_p99<=50ms, in quotes for the shell: goodput "
+            "counts the requests that meet them. docs/slo.md has all.",
+            many=True,
+            unset="there is no goodput",
+        ),
+    ] = ()
+    variable: Annotated[
+        str | None,
+        Option(
+            values.choice("concurrency", "rate"),
+            "concurrency|rate",
+            "The load whose largest value that meets the objectives is looked for.",
+            unset="concurrency",
+            only=("tune",),
+        ),
+    ] = None
+    low: Annotated[
+        float | None,
+        number(
+            "Smallest load to try, and the first one.",
+            above=0,
+            most=1_000_000,
+            unset="a concurrency of 1; a rate of 1, and if that fails less",
+            only=("tune",),
+        ),
+    ] = None
+    high: Annotated[
+        float | None,
+        number(
+            "Largest load to try.",
+            above=0,
+            most=1_000_000,
+            unset="a concurrency of 4096, a rate of 10,000",
+            only=("tune",),
+        ),
     ] = None
     ramp: Annotated[
         float | None,
@@ -249,6 +402,10 @@ class StressOptions:
             100,
         ),
     ] = 0
+    cooldown_s: Annotated[float, seconds("Pause between the runs of a sweep.", least=0)] = 5.0
+    resume: Annotated[
+        bool, switch("Go on with a sweep, or a set of runs, in --out: what is finished there is not run again.")
+    ] = False
     grace_s: Annotated[float, seconds("Time that running requests get to finish after an interrupt.", least=0)] = 30.0
     seed: Annotated[int, count("Seed of all that is random.", 0, INT64)] = 0
 
@@ -316,6 +473,29 @@ class StressOptions:
     check: Annotated[
         bool, switch("Send one request first that is not measured, and refuse a run that could only fail.")
     ] = True
+    server_metrics: Annotated[
+        tuple[str, ...],
+        Option(
+            values.urls,
+            "URL|off",
+            "Prometheus metrics to collect during the run, of servers or of a DCGM exporter; repeatable. off: none.",
+            many=True,
+            unset="/metrics of each --url that has some",
+        ),
+    ] = ()
+    server_metrics_interval_s: Annotated[
+        float, seconds("Time between two questions for the metrics of a server.", least=0.1)
+    ] = 1.0
+    gpu: Annotated[
+        str,
+        choice(
+            "Read utilisation, memory and power of this machine's NVIDIA GPUs during the run; auto: where the whole "
+            "load stays on this machine and there are any.",
+            "auto",
+            "on",
+            "off",
+        ),
+    ] = "auto"
     workers: Annotated[int, count("Processes that send; 0 to choose.", 0, 1024, also="WORKERS_NUM")] = 0
     max_event_bytes: Annotated[
         int,

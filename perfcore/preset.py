@@ -41,20 +41,38 @@ def builtin() -> dict[str, Path]:
     return {file.stem: file for folder in reversed(FOLDERS) for file in sorted(folder.glob("*.toml"))}
 
 
-def read_preset(name_or_file: str, pick: str | None) -> Preset:
-    """Built-in preset of that name, or the one in a file; raises UserError for what is unknown or wrong."""
+def files_of(config_dir: Path | None) -> dict[str, Path]:
+    """File of each preset by name; those in `models` of a user's own folder go before the built-in ones.
+
+    Raises UserError for a folder that is not there.
+    """
+    if config_dir is None:
+        return builtin()
+    if not config_dir.is_dir():
+        raise UserError(f"--config-dir {config_dir} is no folder; give one with presets in models or datasets")
+    own = [file for file in sorted((config_dir / "models").glob("*")) if file.suffix.lower() in (*FORMATS, ".py")]
+    return builtin() | {file.stem: file for file in own}
+
+
+def read_preset(name_or_file: str, pick: str | None, config_dir: Path | None = None) -> Preset:
+    """Preset of that name, or the one in a file; raises UserError for what is unknown or wrong."""
     path = Path(name_or_file).expanduser()
-    if path.suffix.lower() == ".py":
-        return read_models(path, pick)
-    if path.suffix.lower() in FORMATS:
-        return from_table(read_table(path, "--preset"), path, f"preset {path}")
-    files = builtin()
+    if path.suffix.lower() in (*FORMATS, ".py"):
+        return from_path(path, pick, f"preset {path}")
+    files = files_of(config_dir)
     if name_or_file not in files:
         near = nearest(name_or_file, files)
         raise UserError(
             f"unknown preset {name_or_file!r}, the nearest one is {near!r}; `perfcore list presets` names all"
         )
-    return from_table(read_table(files[name_or_file], "--preset"), files[name_or_file], f"preset {name_or_file}")
+    return from_path(files[name_or_file], pick, f"preset {name_or_file}")
+
+
+def from_path(path: Path, pick: str | None, origin: str) -> Preset:
+    """Preset in a file; raises UserError."""
+    if path.suffix.lower() == ".py":
+        return read_models(path, pick)
+    return from_table(read_table(path, "--preset"), path, origin)
 
 
 def from_table(table: Mapping[str, Any], path: Path, origin: str) -> Preset:
@@ -79,7 +97,11 @@ def from_table(table: Mapping[str, Any], path: Path, origin: str) -> Preset:
 
 def read_models(path: Path, pick: str | None) -> Preset:
     """Preset of a Python file with `models = [dict(...)]`, which is read and not executed. Raises UserError."""
-    models = read_tables(path, "models", NAMES)
+    return of_models(read_tables(path, "models", NAMES), path, pick)
+
+
+def of_models(models: list[dict[str, Setting]], path: Path, pick: str | None) -> Preset:
+    """Preset of one of a file's models, each a table of AISBench's parameters. Raises UserError."""
     settings = picked(models, path, pick)
     got = parameters(settings, path, Backend(""))
     if "type" not in settings:
@@ -90,7 +112,8 @@ def read_models(path: Path, pick: str | None) -> Preset:
 
 def defaults(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """What AISBench takes where a model of a service does not say it."""
-    found: dict[str, Any] = {"concurrency": 1}
+    # A replay is not held up there either: it has no limit.
+    found: dict[str, Any] = {} if "arrivals" in options and options["arrivals"][0] == "replay" else {"concurrency": 1}
     if "local" not in options:
         found |= {"url": f"http://{DEFAULT_HOST}:{DEFAULT_PORT}", "max_tokens": DEFAULT_MAX_OUT_LEN}
     return {name: (value, OWN_ORIGIN) for name, value in found.items()}
@@ -152,12 +175,18 @@ def remarks(got: Options, path: Path) -> tuple[str, ...]:
     return tuple(filter(None, (unused, key)))
 
 
-def listing() -> str:
-    """Name, dialect and way of answering of each built-in preset, one a line."""
-    rows = []
-    for name in builtin():
-        options = read_preset(name, None).options
-        how = f"local {options['local'][0]}" if "local" in options else ""
-        streams = "streamed" if options["stream"][0] else "whole"
-        rows.append(f"{name:32} {options['dialect'][0]:20} {streams:10} {how}".rstrip())
-    return "\n".join(rows)
+def listing(config_dir: Path | None = None) -> str:
+    """Name, dialect and way of answering of each preset, one a line; of one's own also its file, or what is wrong."""
+    return "\n".join(line_of(name, file) for name, file in files_of(config_dir).items())
+
+
+def line_of(name: str, file: Path) -> str:
+    """What is to be said of a preset in one line."""
+    where = "" if file.parent in FOLDERS else str(file)
+    try:
+        options = {key: value for key, (value, _) in from_path(file, None, name).options.items()}
+    except UserError as error:
+        return f"{name:32} {error}"
+    streams = {None: "", True: "streamed", False: "whole"}[options.get("stream")]
+    how = " ".join(filter(None, (f"local {options['local']}" if "local" in options else "", where)))
+    return f"{name:32} {options.get('dialect', ''):20} {streams:10} {how}".rstrip()

@@ -18,11 +18,11 @@ def redacted(options: StressOptions) -> dict[str, Any]:
     plain = dataclasses.asdict(options)
     plain |= {name: str(value) for name, value in plain.items() if isinstance(value, Path)}
     plain["header"] = [redacted_header(line) for line in options.header]
-    plain["prompt"] = list(options.prompt)
+    plain |= {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
     plain["body"] = redacted_fields(options.body)
     plain["local_options"] = redacted_fields(options.local_options)
     plain["url"] = [redacted_url(url) for url in options.url]
-    plain["resolve"] = list(options.resolve)
+    plain["server_metrics"] = [redacted_url(url) for url in options.server_metrics]
     plain["proxy"] = options.proxy and redacted_url(options.proxy)
     return plain
 
@@ -78,6 +78,7 @@ def redacted_assignment(assignment: str) -> str:
 REDACT = {
     "--header": redacted_header,
     "--url": redacted_url,
+    "--server-metrics": redacted_url,
     "--proxy": redacted_url,
     "--body": redacted_assignment,
     "--local-options": redacted_assignment,

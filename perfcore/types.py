@@ -1,6 +1,6 @@
 """The words of a run: its records as columns, and what is known beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,15 @@ class Requests:
     http_status: NDArray[np.int32]  # 0 if no response came
     error_class: NDArray[np.int16]  # position in `error_classes`; 0 is "ok"
     finish_reason: NDArray[np.int16]  # position in `finish_reasons`
-    input_tokens: NDArray[np.int64]  # as the server reported them
+    input_tokens: NDArray[np.int64]  # by `input_token_source`
     output_tokens: NDArray[np.int64]  # by `token_source`
     reasoning_tokens: NDArray[np.int64]
     cached_tokens: NDArray[np.int64]
     token_source: NDArray[np.int16]  # of output_tokens: position in TOKEN_SOURCES; "events" is an estimate
+    input_token_source: NDArray[np.int16]  # position in TOKEN_SOURCES
+    input_tokens_asked: NDArray[np.int64]  # length that the data set asked for
+    input_tokens_counted: NDArray[np.int64]  # by our tokenizer, chat template included
+    output_tokens_asked: NDArray[np.int64]  # the most that the request allowed
     token_events: NDArray[np.int64]  # events that carried generated text
     events: NDArray[np.int64]
     bad_json: NDArray[np.int64]  # events that were not valid JSON
@@ -72,6 +76,14 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Stamps:
+    """Token events of all attempts but warm-ups, those of an attempt side by side in the order of arrival."""
+
+    t_ns: NDArray[np.int64]
+    row: NDArray[np.int32]  # of the attempt in Requests
+
+
+@dataclass(frozen=True)
 class Reads:
     """How the events of measured requests were read; delays are from the wake-up to the read, None without events."""
 
@@ -92,6 +104,16 @@ class Damage:
     torn_bytes: int = 0  # the unfinished block, and unfinished frames, at the end
 
 
+@dataclass
+class Counted:
+    """What the client's tokenizer counted after the run because no server had, and how long that took."""
+
+    prompts: int = 0
+    prompts_ns: int = 0
+    answers: int = 0
+    answers_ns: int = 0
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run: what the metrics are computed from."""
@@ -102,3 +124,5 @@ class Run:
     notes: tuple[dict[str, Any], ...]  # the NOTE blocks of the journal, oldest first
     damage: Damage
     error_samples: dict[str, str]  # the first message of each error class
+    counted: Counted = field(default_factory=Counted)
+    stamps: Stamps | None = None  # kept where a window of the run is to be measured

@@ -141,6 +141,41 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(text(item) for item in items)
 
 
+def names(value: object) -> tuple[str, ...]:
+    """Names or paths, several in one text with commas between them; one in an existing file's name is part of it."""
+    found: list[str] = []
+    for item in (str(value),) if isinstance(value, Path) else texts(value):
+        places = (item, item.partition(":")[2] or item)
+        found += [item] if any(Path(place).expanduser().exists() for place in places) else item.split(",")
+    return tuple(text(name.strip()) for name in found)
+
+
+def weights(value: object) -> tuple[float, ...]:
+    """Shares above 0, as a list or as text with commas."""
+    items = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+    return tuple(share(item) for item in items)
+
+
+def shares(value: object) -> dict[str, Any]:
+    """Shares above 0 by name."""
+    return {name: share(item) for name, item in table(value).items()}
+
+
+def share(value: object) -> float:
+    """A number above 0."""
+    found = number(value)
+    if found <= 0:
+        raise ValueError("wants shares above 0")
+    return found
+
+
+def share_of_one(value: object) -> float:
+    """A share, as a number (0.02) or in percent (2%)."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return number(value.strip()[:-1]) / 100
+    return number(value)
+
+
 def headers(value: object) -> tuple[str, ...]:
     """Header lines; what is refused is named by its place, as it may hold a secret."""
     lines = texts(value)

@@ -5,11 +5,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 # One request. A row of the data set has one, or as many as its conversation has turns.
 cdef struct BookEntry:
-    uint64_t offset                   # of its splices, then its body
+    uint64_t offset                   # of its splices, then its header lines, then its body
     uint64_t length                   # of the body
     int64_t think_ns                  # after the end of the turn before
     uint32_t splices
     uint32_t turn                     # of the conversation, from 0
+    uint32_t headers                  # lines of its own, each "Name: value" and a NUL
+    uint32_t header_bytes             # that they take together
 
 # Where the answer to an earlier turn goes into the body.
 cdef struct Splice:

@@ -19,7 +19,7 @@ cdef class Book:
         self.held = True
         cdef const BookHeader* header = <const BookHeader*>self.view.buf
         cdef uint64_t size = self.view.len
-        if size < sizeof(BookHeader) or header.magic[:8] != b"PFBOOK02" or header.rows == 0:
+        if size < sizeof(BookHeader) or header.magic[:8] != b"PFBOOK03" or header.rows == 0:
             raise ValueError("not a request book, or an empty one")
         if not (fits(header.index_offset, header.count, sizeof(BookEntry), size)
                 and fits(header.rows_offset, header.rows + 1, sizeof(uint64_t), size) and header.bytes == size):

@@ -18,8 +18,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.errno cimport ENOENT, ENOMEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, strlen
 
 from perfcore_ext.atomics cimport fetch_add, load_acquire, load_relaxed, store_relaxed, store_release
 from perfcore_ext.book cimport Book, BookEntry, Splice
@@ -74,6 +74,7 @@ cdef enum:
     STICKY
 
 cdef enum:
+    LATE_NS = 50000000                # how late an open loop still sends what was due before its end
     LONGEST_WAIT_NS = 50000000        # how late a command of the master may be seen
     RING_RETRY_NS = 1000000
     FIRST_PAUSE_NS = 1000000          # after a request that reached no server; doubles up to the longest
@@ -92,6 +93,9 @@ cdef struct Client:
     Transfer transfer
     void* share                       # its own connections, NULL if it takes any
     HeaderList id_header
+    HeaderList* own_headers           # of the request in hand alone, in front of the others
+    uint32_t own_count
+    uint32_t own_room
     char id_text[NAME_ROOM]
     size_t id_prefix
     int64_t free_ns                   # since when the slot has been free
@@ -282,6 +286,7 @@ cdef class Loop:
                     release(&self.clients[slot].answers)
                     release(&self.clients[slot].ends)
                     release(&self.clients[slot].body)
+                    free(self.clients[slot].own_headers)
                     free(self.clients[slot])
         if self.template != NULL:
             self.api.easy_cleanup(self.template)
@@ -449,6 +454,10 @@ cdef class Loop:
         cdef int left = STARTS
         while left and not self.poller.failure:
             left -= 1
+            # All are due before the end: what found no slot until then is given back, what is only a little late is sent.
+            if now >= segment.stop_ns and now - segment.stop_ns >= LATE_NS:
+                self.stop_claiming()
+                return
             if self.held < 0:
                 self.open_slots(segment, now)
                 if self.free_count == 0 or not self.claim(segment, &self.held):
@@ -513,7 +522,9 @@ cdef class Loop:
             at = min(at, segment.start_ns + self.due_offsets[self.held])
         elif segment.open_loop and (self.free_count or self.opened < load_relaxed(&self.state.slot_limit)):
             return now
-        if not segment.open_loop:
+        if segment.open_loop:
+            at = min(at, segment.stop_ns if segment.stop_ns > NEVER - LATE_NS else segment.stop_ns + LATE_NS)
+        else:
             at = min(at, segment.stop_ns)
             if self.free_count:
                 at = min(at, max(now, self.paused_until_ns))
@@ -547,10 +558,12 @@ cdef class Loop:
         transfer.header.due_ns = due_ns
         if client.id_prefix:
             write_number(client.id_text + client.id_prefix, transfer.header.request_id)
+        if entry.headers or client.own_count:
+            self.set_own_headers(client, entry)
         if entry.splices:
             self.splice(client, entry)
         else:
-            self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book.bodies + entry.offset)
+            self.api.easy_setopt(transfer.easy, OPT_POSTFIELDS, self.book.bodies + entry.offset + entry.header_bytes)
             self.api.easy_setopt(transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>entry.length)
         self.aim(client, sequence, attempt, row)
         self.in_flight += 1
@@ -567,7 +580,7 @@ cdef class Loop:
     cdef void splice(self, Client* client, const BookEntry* entry) noexcept nogil:
         """Put the answers to earlier turns into the body: they are bodies of JSON strings, as the body needs them."""
         cdef const char* source = self.book.bodies + entry.offset
-        cdef const char* text = source + entry.splices * sizeof(Splice)
+        cdef const char* text = source + entry.splices * sizeof(Splice) + entry.header_bytes
         cdef const size_t* ends = <const size_t*>client.ends.data
         cdef Splice place
         cdef size_t at = 0, start
@@ -585,6 +598,26 @@ cdef class Loop:
             self.poller.failure = ENOMEM
         self.api.easy_setopt(client.transfer.easy, OPT_POSTFIELDS, client.body.data)
         self.api.easy_setopt(client.transfer.easy, OPT_POSTFIELDSIZE_LARGE, <int64_t>client.body.length)
+
+    cdef void set_own_headers(self, Client* client, const BookEntry* entry) noexcept nogil:
+        """Put the header lines of one request, which lie in the book, in front of those of all."""
+        cdef char* line = <char*>self.book.bodies + entry.offset + entry.splices * sizeof(Splice)
+        cdef HeaderList* common = &client.id_header if client.id_prefix else self.headers.first
+        cdef HeaderList* grown
+        cdef uint32_t i
+        if entry.headers > client.own_room:
+            grown = <HeaderList*>realloc(client.own_headers, entry.headers * sizeof(HeaderList))
+            if grown == NULL:
+                self.poller.failure = ENOMEM
+                return
+            client.own_headers = grown
+            client.own_room = entry.headers
+        for i in range(entry.headers):
+            client.own_headers[i].data = line
+            client.own_headers[i].next = &client.own_headers[i + 1] if i + 1 < entry.headers else common
+            line += strlen(line) + 1
+        client.own_count = entry.headers
+        self.api.easy_setopt(client.transfer.easy, OPT_HTTPHEADER, client.own_headers if entry.headers else common)
 
     cdef void aim(self, Client* client, int64_t sequence, int attempt, int64_t row) noexcept nogil:
         """Choose the URL of an attempt; a further one tries another."""

@@ -143,6 +143,10 @@ cdef inline void put_usage(Buffer* out, Conn* conn) noexcept nogil:
     put_number(out, conn.tokens, 10)
     put(out, b',"total_tokens":')
     put_number(out, conn.prompt_tokens + conn.tokens, 10)
+    if conn.cached_tokens >= 0:
+        put(out, b',"prompt_tokens_details":{"cached_tokens":')
+        put_number(out, conn.cached_tokens, 10)
+        put(out, b"}")
     if reasoning > 0:
         put(out, b',"completion_tokens_details":{"reasoning_tokens":')
         put_number(out, reasoning, 10)

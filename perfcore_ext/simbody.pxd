@@ -211,9 +211,12 @@ cdef inline const char* read_value(
 ) noexcept nogil:
     """Behind the value and the white space after it, or NULL where it is not JSON."""
     cdef const char* start
+    cdef const char* prompt = NULL
     at = skip_space(at, end)
     if at >= end or depth > MAX_DEPTH:
         return NULL
+    if (where == AT_PROMPT or where == AT_MESSAGES) and facts.prompt.data == NULL:
+        facts.prompt.data = prompt = at
     if where == AT_PROMPT:
         facts.has_prompt = True
     elif where == AT_MESSAGES:
@@ -232,6 +235,8 @@ cdef inline const char* read_value(
         at = read_scalar(facts, where, at, end)
     if at == NULL:
         return NULL
+    if prompt != NULL:
+        facts.prompt.length = at - prompt
     return skip_space(at, end)
 
 cdef inline bint read_body(BodyFacts* facts, const char* data, size_t length) noexcept nogil:

@@ -9,6 +9,7 @@ from libc.time cimport time
 from perfcore_ext.clock cimport now_ns
 from perfcore_ext.simanswer cimport *
 from perfcore_ext.simbody cimport hash_bytes, read_body, tokens_of_prompt, unescape
+from perfcore_ext.simcache cimport cached_tokens
 from perfcore_ext.simbuffer cimport Buffer, Text, drop_front, put, put_bytes, put_number, put_padded, reserve
 from perfcore_ext.simconn cimport *
 from perfcore_ext.simfault cimport choose_fault, strikes_at
@@ -221,6 +222,9 @@ cdef inline void prepare(Server* server, Conn* conn, const BodyFacts* facts) noe
     conn.stream = facts.stream and conn.fault != FAULT_NON_STREAM
     conn.with_usage = facts.include_usage or not conn.stream
     conn.prompt_tokens = tokens_of_prompt(facts)
+    conn.cached_tokens = -1
+    if server.cache_sets:
+        conn.cached_tokens = cached_tokens(server, facts.prompt.data, facts.prompt.length, conn.prompt_tokens)
     conn.random = stream_seed(server, conn.number)
     conn.answer = scripted(server, facts.text)
     if conn.fault == FAULT_EMPTY:

@@ -22,6 +22,7 @@ from perfcore_ext.clock cimport now_ns
 from perfcore_ext.simanswer cimport as_text
 from perfcore_ext.simbody cimport hash_bytes, read_body, tokens_of_prompt, unescape
 from perfcore_ext.simbuffer cimport Buffer, Text, release
+from perfcore_ext.simcache cimport BLOCK_TOKENS, WAYS
 from perfcore_ext.simconn cimport accept_all, flush, free_closed, watch
 from perfcore_ext.simfire cimport fire
 from perfcore_ext.simlog cimport write_all, write_some
@@ -245,6 +246,7 @@ cdef configure(Server* server, settings, list keep):
     """Takes over the settings by name; the caller has checked their ranges."""
     set_timing(server, settings)
     server.slots = settings.slots
+    set_cache(server, settings.prefix_cache_tokens)
     server.tokens_low, server.tokens_high = settings.output_tokens
     server.tokens_per_event = settings.tokens_per_event
     server.events_per_send = settings.events_per_send
@@ -259,6 +261,15 @@ cdef configure(Server* server, settings, list keep):
     server.wide_fillers = len(WIDE_FILLER)
     server.wide_filler = kept_all(keep, WIDE_FILLER)
     set_faults(server, settings.faults, keep)
+
+
+cdef set_cache(Server* server, int64_t tokens):
+    """Room for so many tokens; 0 for no cache."""
+    server.cache_sets = (tokens + WAYS * BLOCK_TOKENS - 1) // (WAYS * BLOCK_TOKENS)
+    if server.cache_sets:
+        server.cache = <CacheEntry*>calloc(server.cache_sets * WAYS, sizeof(CacheEntry))
+        if server.cache == NULL:
+            raise MemoryError
 
 
 cdef set_faults(Server* server, faults, list keep):
@@ -395,6 +406,7 @@ cdef void free_all(Server* server) noexcept:
     free(server.table)
     free(server.filler)
     free(server.wide_filler)
+    free(server.cache)
     free(server)
 
 
@@ -414,6 +426,7 @@ def due_times(settings, int64_t number, int64_t origin_ns, int64_t start_ns, int
         set_timing(server, settings)
         server.origin_ns = origin_ns
         conn.prompt_tokens = prompt_tokens
+        conn.cached_tokens = -1
         conn.random = stream_seed(server, number)
         times = [first_token_ns(server, &conn, start_ns)]
         for _ in range(events - 1):

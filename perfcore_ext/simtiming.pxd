@@ -55,7 +55,8 @@ cdef inline int64_t gaps_ns(const Server* server, Conn* conn, int64_t gaps) noex
     return <int64_t>(total * server.itl_ns)
 
 cdef inline int64_t first_token_ns(const Server* server, Conn* conn, int64_t start_ns) noexcept nogil:
-    cdef int64_t due = start_ns + server.ttft_base_ns + <int64_t>(server.ttft_per_token_ns * conn.prompt_tokens)
+    cdef int64_t read = conn.prompt_tokens - max(conn.cached_tokens, <int64_t>0)
+    cdef int64_t due = start_ns + server.ttft_base_ns + <int64_t>(server.ttft_per_token_ns * read)
     if server.phase == PHASE_RANDOM:
         due += <int64_t>(server.itl_ns * uniform(&conn.random))
     if in_lockstep(server):

@@ -122,6 +122,7 @@ cdef struct BodyFacts:                # what the simulator wants to know of a re
     Text text                         # last user message or prompt, still escaped
     Text message_text
     Text message_role
+    Text prompt                       # its JSON
 
 cdef struct Conn:
     int fd                            # -1: closed, to be freed at the end of the round
@@ -147,6 +148,7 @@ cdef struct Conn:
     Answer* answer                    # NULL: filler
     int64_t number
     int64_t prompt_tokens
+    int64_t cached_tokens             # of these
     int64_t tokens
     int64_t sent
     int64_t filler_at
@@ -177,6 +179,10 @@ cdef struct Heap:
     Entry* entries
     int64_t used
     int64_t room
+
+cdef struct CacheEntry:
+    uint64_t hash
+    int64_t used                      # when, on the cache's own clock; 0: free
 
 cdef struct Counters:
     int64_t connections
@@ -238,6 +244,9 @@ cdef struct Server:
     size_t truth_written
     int64_t upkeep_ns
     int64_t busy                      # slots
+    CacheEntry* cache                 # of prefixes
+    uint64_t cache_sets               # 0: there is none
+    int64_t cache_clock
     Conn* first_waiting
     Conn* last_waiting
     Conn* closed

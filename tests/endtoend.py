@@ -44,6 +44,8 @@ class Finished:
 def measure(folder: Path, url: str | tuple[str, ...], **options: Any) -> Finished:
     """`perfcore stress` in this process."""
     urls = (url,) if isinstance(url, str) else url
+    if isinstance(options.get("dataset"), Path):
+        options["dataset"] = (str(options["dataset"]),)
     outcome = stress(StressOptions(url=urls, out=folder, **options), lambda _: None, lambda _: None)
     return Finished(folder, outcome.exit_code, finish(folder, plots=False))
 

@@ -58,7 +58,7 @@ def send(
     timeout_s: float = 10.0,
     headers: Sequence[str] = (),
     options: Sequence[Option] = (),
-    book: mmap.mmap | None = None,
+    book: mmap.mmap | bytes | None = None,
     **more: Any,
 ) -> list[Answer]:
     """Send `total` requests (each body once) in a closed loop to `url`; the answers in the order of requests and turns.

@@ -225,12 +225,12 @@ def test_one_of_several_models_is_chosen_by_its_abbr(tmp_path: Path) -> None:
         ("type=VLLMCustomAPI, attr='local'", "attr: wants service, as VLLMCustomAPI is one"),
         ("type=HuggingFaceBaseModel, attr='service'", "attr: wants local"),
         ("type=VLLMCustomAPI, attr='both'", "attr wants one of service, local"),
-        ("type=VLLMCustomAPI, traffic_cfg=dict(burstiness=0.5)", "traffic_cfg wants burstiness 0"),
-        ("type=VLLMCustomAPI, traffic_cfg=dict(ramp_up_strategy='linear')", "traffic_cfg wants no ramp_up_strategy"),
+        ("type=VLLMCustomAPI, traffic_cfg=dict(burstiness=-1)", "traffic_cfg has burstiness -1, which wants a value"),
+        ("type=VLLMCustomAPI, traffic_cfg=dict(ramp_up_strategy='linear')", "a ramp_up_strategy and no ramp_up_start_"),
+        ("type=VLLMCustomAPI, traffic_cfg=dict(ramp_up_strategy='steep')", "has ramp_up_strategy 'steep'; it wants"),
         ("type=VLLMCustomAPI, traffic_cfg=dict(burst=1)", "traffic_cfg has the unknown key 'burst', the nearest"),
-        ("type=VLLMCustomAPI, use_timestamp=True", "use_timestamp True wants False"),
+        ("type=VLLMCustomAPI, use_timestamp='often'", "use_timestamp wants true or false"),
         ("type=VLLMCustomAPI, generation_kwargs=dict(num_return_sequences=4)", "has num_return_sequences, and repeats"),
-        ("type=VLLMCustomAPI, generation_kwargs=dict(lora_data_map_file='x')", "has lora_data_map_file"),
         ("type=VLLMCustomAPI, generation_kwargs=dict(a=TGICustomAPI)", "generation_kwargs wants a value, not a class"),
         ("type=VLLMCustomAPI, model='a', model_name='b'", "model_name: is another one than model"),
         ("type=VLLMCustomAPI, batchsize=4", "unknown parameter 'batchsize', the nearest one is 'batch_size'"),
@@ -242,6 +242,45 @@ def test_a_value_out_of_range_is_named_with_file_and_line(tmp_path: Path, argume
     said = refused(tmp_path, "# first\n# second\n" + model(arguments))
     assert said.startswith("model.py line 3: ")
     assert words in said
+
+
+RAMP = "ramp_up_start_rps=1, ramp_up_end_rps=9"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ("request_rate=2", ("constant", 2.0, None, None, None)),
+        ("request_rate=2, traffic_cfg=dict(burstiness=0, ramp_up_strategy=None)", ("constant", 2.0, None, None, None)),
+        ("request_rate=2, traffic_cfg=dict(burstiness=0.5)", ("gamma", 2.0, 0.5, None, None)),
+        (f"request_rate=2, traffic_cfg=dict(ramp_up_strategy='', {RAMP})", ("constant", 2.0, None, None, None)),
+        (
+            f"request_rate=2, traffic_cfg=dict(ramp_up_strategy='linear', {RAMP})",
+            ("constant", None, None, "linear", 9.0),
+        ),
+        (
+            f"traffic_cfg=dict(burstiness=1, ramp_up_strategy='exponential', {RAMP})",
+            ("gamma", None, 1.0, "exponential", 9),
+        ),
+        (
+            "traffic_cfg=dict(ramp_up_strategy='exponential', ramp_up_start_rps=0, ramp_up_end_rps=9)",
+            ("constant", 9.0, None, None, None),
+        ),
+        ("traffic_cfg=dict(ramp_up_strategy='linear', ramp_up_start_rps=5, ramp_up_end_rps=0)", (None,) * 5),
+        ("request_rate=0, traffic_cfg=dict(burstiness=1)", (None,) * 5),
+    ],
+)
+def test_traffic_becomes_arrivals(tmp_path: Path, arguments: str, asked: tuple[object, ...]) -> None:
+    options = read(tmp_path, model(f"type=VLLMCustomAPI, {arguments}")).options
+    found = (options.arrivals, options.rate, options.burstiness, options.ramp_up_strategy, options.ramp_up_end_rps)
+    assert found == asked
+
+
+def test_the_data_s_own_times_go_without_rate_and_concurrency(tmp_path: Path) -> None:
+    arguments = "type=VLLMCustomAPI, use_timestamp=True, request_rate=3, batch_size=4"
+    got = read(tmp_path, model(arguments), dataset="x.jsonl")
+    assert (got.options.arrivals, got.options.rate, got.options.concurrency) == ("replay", None, None)
+    assert got.notes == (f"{tmp_path}/model.py: not used here: batch_size, request_rate",)
 
 
 def test_an_api_key_is_sent_and_neither_shown_nor_quoted(tmp_path: Path) -> None:
@@ -388,3 +427,9 @@ def test_any_literals_are_read_or_refused_in_words(values: dict[str, Any], name:
             assert str(path) in str(error)
         else:
             assert got.options.dialect == BACKENDS[name].dialect
+
+
+def test_a_file_of_adapters_is_no_parameter_of_the_service(tmp_path: Path) -> None:
+    arguments = "type=VLLMCustomAPIChat, generation_kwargs=dict(lora_data_map_file='map.json', temperature=0)"
+    got = read(tmp_path, model(arguments), dataset="x.jsonl")
+    assert (got.options.lora, got.options.body) == (Path("map.json"), {"temperature": 0})

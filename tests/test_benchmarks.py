@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import loop, page, peers, stalls, stamps, whole
+from benchmarks import loop, page, peers, preparation, stalls, stamps, whole
 from benchmarks.figure import Figure, markdown, rows, with_unit
 from perfcore.run.simulator import TRUTH_KINDS
 from perfcore_ext.simserver import TRUTH_FIELDS
@@ -33,6 +33,12 @@ def test_whole_runs_are_counted_by_stage() -> None:
     figures = {figure.key: figure for figure in whole.measure(whole.SMOKE, journal_requests=4)}
     assert {"whole-200-ratio", "whole-200-stored", "whole-tiny-finish", "idle", "journal", "help"} <= figures.keys()
     assert figures["whole-200-stored"].value > 0
+
+
+def test_preparation_is_measured_by_time_and_memory() -> None:
+    figures = {figure.key: figure.value for figure in preparation.measure(*preparation.SMOKE)}
+    assert figures.keys() == {"preparation-rate", "preparation-growth"}
+    assert min(figures.values()) > 0
 
 
 def test_perfcore_is_compared_with_the_truth_of_its_own_run(tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ def test_bodies_come_back_in_order(bodies: list[bytes]) -> None:
 def test_header_and_tables_lie_where_the_layout_says(tmp_path: Path) -> None:
     written(tmp_path / "book", [b"abc", b"de"])
     data = (tmp_path / "book").read_bytes()
-    assert struct.unpack("<8sQQQQQ16s", data[:64]) == (b"PFBOOK02", 2, 72, 160, 2, 136, bytes(16))
+    assert struct.unpack("<8sQQQQQ16s", data[:64]) == (b"PFBOOK03", 2, 72, 176, 2, 152, bytes(16))
     assert data[64:72] == b"abcde\0\0\0"
-    assert struct.unpack("<QQqIIQQqII", data[72:136]) == (64, 3, 0, 0, 0, 67, 2, 0, 0, 0)
-    assert struct.unpack("<3Q", data[136:]) == (0, 1, 2)
+    assert struct.unpack("<QQqIIIIQQqIIII", data[72:152]) == (64, 3, 0, 0, 0, 0, 0, 67, 2, 0, 0, 0, 0, 0)
+    assert struct.unpack("<3Q", data[152:]) == (0, 1, 2)
 
 
 def test_turns_of_a_conversation_share_a_row(tmp_path: Path) -> None:
@@ -44,6 +44,13 @@ def test_turns_of_a_conversation_share_a_row(tmp_path: Path) -> None:
         assert book.close() == 1
     assert read_book(tmp_path / "book") == [b"first", b"second"]
     assert len(Book((tmp_path / "book").read_bytes())) == 1
+
+
+def test_header_lines_of_a_request_lie_in_front_of_its_body(tmp_path: Path) -> None:
+    with BookWriter(tmp_path / "book") as book:
+        book.add(b"body", headers=("X-A: 1", "X-B: ü"))
+    assert read_book(tmp_path / "book") == [b"body"]
+    assert (tmp_path / "book").read_bytes()[64:83] == "X-A: 1\0X-B: ü\0body".encode()
 
 
 def test_bodies_larger_than_the_buffer_are_whole(tmp_path: Path) -> None:

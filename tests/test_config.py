@@ -163,7 +163,7 @@ def test_a_rate_has_no_limit_of_requests_in_flight_unless_one_is_given() -> None
 
 def test_a_prompt_on_the_command_line_goes_before_a_data_set_in_the_file(tmp_path: Path) -> None:
     got = resolved({"prompt": ("Hi",)}, written(tmp_path, "x.toml", 'dataset = "a.jsonl"'))
-    assert (got.options.prompt, got.options.dataset) == (("Hi",), None)
+    assert (got.options.prompt, got.options.dataset) == (("Hi",), ())
     assert got.origins["dataset"] == "left out for --prompt"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from perfcore.errors import UserError
-from perfcore.workload.dataset import Row
 from perfcore.workload.dialect import body, builtin, load_dialect
+from perfcore.workload.row import Row
 
 PROMPT = Row("1", prompt="Hi")
 TALK = Row("1", messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from perfcore.errors import UserError
-from perfcore.workload.dataset import Row, prompt_rows, read_rows
+from perfcore.workload.dataset import read_rows
+from perfcore.workload.row import Row, prompt_rows
 
 
 def rows(folder: Path, text: str | bytes) -> list[Row]:

@@ -8,7 +8,6 @@ import pytest
 
 from perfcore.errors import UserError
 from perfcore.workload.address import models_url, request_url
-from perfcore.workload.dataset import Row
 from perfcore.workload.dialect import (
     Dialect,
     body,
@@ -19,6 +18,7 @@ from perfcore.workload.dialect import (
     response_paths,
     service_headers,
 )
+from perfcore.workload.row import Row
 from perfcore.workload.template import merged
 
 CHAT = load_dialect("openai-chat")
@@ -298,3 +298,36 @@ def test_an_answer_may_be_complete_when_its_transfer_is(tmp_path: Path) -> None:
 def test_a_dialect_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"nowhere\.toml: No such file"):
         load_dialect("nowhere.toml")
+
+
+def test_a_recorded_body_goes_before_everything_but_how_the_answer_comes() -> None:
+    row = Row(id="1", body={"messages": [], "temperature": 1, "stream": False, "model": "recorded"})
+    got = sent(CHAT, row, extra={"temperature": 0, "top_p": 0.5})
+    assert got == {
+        "model": "recorded",
+        "messages": [],
+        "temperature": 1,
+        "top_p": 0.5,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    recorded = Row(id="1", body={"prompt": "Hi", "stream": True, "stream_options": {"include_usage": True}})
+    assert sent(COMPLETIONS, recorded, stream=False) == {"model": "m", "prompt": "Hi", "stream": False}
+
+
+def test_a_row_may_ask_for_a_model_or_an_adapter_of_its_own() -> None:
+    row = Row(id="1", prompt="Hi", model="adapter-a")
+    assert sent(CHAT, row)["model"] == "adapter-a"
+    assert sent(load_dialect("tgi-generate"), row)["parameters"]["adapter_id"] == "adapter-a"
+    with pytest.raises(UserError, match=r"asks for adapter-a, and vllm-generate has no place"):
+        sent(load_dialect("vllm-generate"), row)
+
+
+def test_answers_of_an_exact_length_are_asked_for_in_the_words_of_the_dialect() -> None:
+    assert sent(CHAT, PROMPT, max_tokens=5, exact=True)["ignore_eos"] is True
+    assert sent(load_dialect("sglang-generate"), PROMPT, max_tokens=5, exact=True)["sampling_params"] == {
+        "max_new_tokens": 5,
+        "ignore_eos": True,
+    }
+    with pytest.raises(UserError, match="anthropic-messages has no word for --ignore-eos"):
+        sent(load_dialect("anthropic-messages"), PROMPT, exact=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perfcore.analysis import windowed
 from perfcore.errors import UserError
 from perfcore.records.journal import JournalWriter, Kind
 from perfcore.report import plots
@@ -146,10 +147,10 @@ def test_token_events_are_counted_by_step(folder: Path) -> None:
 
 @pytest.mark.parametrize(("value", "round_one"), [(1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (7e6, 1e7), (0.02, 0.02)])
 def test_steps_are_of_round_length(value: float, round_one: float) -> None:
-    assert plots.round_up(value) == pytest.approx(round_one)
+    assert windowed.round_up(value) == pytest.approx(round_one)
 
 
 def test_steps_end_with_the_window() -> None:
-    edges = plots.steps(5, 1000)
+    edges = windowed.steps(5, 1000)
     assert (edges[0], edges[-1]) == (5, 1000)
     assert (np.diff(edges) > 0).all()

@@ -34,6 +34,12 @@ def test_mean_is_that_of_every_tick(flights: list[tuple[int, int]], start: int, 
     assert inflight.mean(*times(flights), start, start + length) == pytest.approx(expected)
 
 
+@given(FLIGHTS, st.integers(0, 15), st.integers(1, 15))
+def test_peak_of_a_window_is_that_of_its_ticks(flights: list[tuple[int, int]], start: int, length: int) -> None:
+    expected = max(slow(flights, tick) for tick in range(start, start + length))
+    assert inflight.peak_within(*times(flights), start, start + length) == expected
+
+
 @given(FLIGHTS)
 def test_means_of_steps_are_the_means_of_each(flights: list[tuple[int, int]]) -> None:
     edges = np.array([0.0, 3.0, 4.0, 11.0, 31.0])

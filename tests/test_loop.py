@@ -135,7 +135,7 @@ def loop_on(book: bytes, **more: object) -> Loop:
     return Loop(**{**settings, "stream_paths": [], "full_paths": [], **more})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("book", [b"", b"PFBOOK02", book_of([b"a", b"b"])[:-20], b"x" * 100])
+@pytest.mark.parametrize("book", [b"", b"PFBOOK03", book_of([b"a", b"b"])[:-20], b"x" * 100])
 def test_what_is_no_request_book_is_refused(book: bytes) -> None:
     with pytest.raises(ValueError, match="request book"):
         loop_on(book)

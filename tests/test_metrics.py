@@ -232,6 +232,17 @@ def test_open_loop_reports_the_rate_that_was_sent() -> None:
     assert found["absent"]["concurrency.asked"] == "no limit was set"
 
 
+@pytest.mark.parametrize(
+    ("law", "why"),
+    [("burst", "all requests are due at once"), ("replay", "a replay has no rate of its own")],
+)
+def test_open_loop_without_a_rate_of_its_own_says_so(law: str, why: str) -> None:
+    rows = [streamed(at, at, at + 50, at + 100) for at in (0, 100, 210)]
+    found = computed(*rows, notes=phase(arrivals={"law": law}))
+    assert (found["rate"]["asked"], found["absent"]["rate.asked"]) == (None, why)
+    assert found["rate"]["achieved"] == pytest.approx(2 / 0.210)
+
+
 def test_closed_loop_has_no_rate() -> None:
     found = computed(ONE, notes=phase(concurrency=1))
     assert found["rate"] == {"asked": None, "achieved": None}
@@ -300,8 +311,9 @@ def test_start_burst_is_not_charged_as_lateness() -> None:
 def test_keys_of_metrics_json_are_these() -> None:
     found = computed(ONE, ONE)
     assert list(found) == [
-        "schema", "duration_s", "requests", "latency", "tokens", "throughput", "concurrency", "rate", "errors",
-        "retried", "error_samples", "finish_reasons", "connections", "targets", "workers", "validity", "absent",
+        "schema", "duration_s", "requests", "latency", "tokens", "lengths", "client_tokens", "throughput",
+        "concurrency", "rate", "arrivals", "errors", "retried", "error_samples", "finish_reasons", "connections",
+        "targets", "workers", "validity", "absent",
     ]  # fmt: skip
     assert found["schema"] == "perfcore.metrics/1"
     assert list(found["requests"]) == ["total", "ok", "failed", "retries", "after_stop", "bad_json_events"]
@@ -322,11 +334,11 @@ def test_keys_of_metrics_json_are_these() -> None:
     ]  # fmt: skip
     assert (list(found["concurrency"]), list(found["rate"])) == (["asked", "mean", "max"], ["asked", "achieved"])
     assert list(found["connections"]) == ["opened", "reused"]
-    assert list(found["validity"]) == ["verdict", "reasons", "measures"]
+    assert list(found["validity"]) == ["verdict", "reasons", "measures", "machine"]
     assert list(found["validity"]["measures"]) == [
-        "slip_p50_ms", "slip_p99_ms", "slip_max_ms", "start_burst_requests", "start_burst_slip_max_ms",
-        "read_delay_p50_ms", "read_delay_p99_ms", "shared_read_share", "worker_cpu_share_max", "concurrency_held",
-        "rate_scheduled",
+        "slip_p50_ms", "slip_p99_ms", "slip_max_ms", "slip_judged_ms", "start_burst_requests",
+        "start_burst_slip_max_ms", "read_delay_p50_ms", "read_delay_p99_ms", "shared_read_share",
+        "worker_cpu_share_max", "concurrency_held", "rate_scheduled",
     ]  # fmt: skip
 
 

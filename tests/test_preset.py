@@ -12,9 +12,9 @@ from perfcore.errors import UserError
 from perfcore.preset import builtin, listing, read_preset
 from perfcore.redaction import redacted
 from perfcore.workload.address import request_url
-from perfcore.workload.dataset import Row
 from perfcore.workload.dialect import body, load_dialect
 from perfcore.workload.dialect import builtin as dialects
+from perfcore.workload.row import Row
 
 ROOT = Path(__file__).parents[1]
 
@@ -261,3 +261,28 @@ def test_every_parameter_and_class_of_aisbench_stands_in_the_docs() -> None:
 @pytest.mark.parametrize("name", [*SERVICES, *LOCAL])
 def test_a_built_in_preset_gives_nothing_that_needs_a_remark(name: str) -> None:
     assert read_preset(name, None).notes == ()
+
+
+def test_presets_of_a_folder_of_one_s_own_go_before_the_built_in_ones(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/tgi_api_general.toml").write_text("concurrency = 3\n", encoding="utf-8")
+    (tmp_path / "models/rack.py").write_text("models = [dict(type='TGICustomAPI', batch_size=5)]\n", encoding="utf-8")
+    assert resolved({"preset": "tgi_api_general", "config_dir": str(tmp_path)}).options.concurrency == 3
+    assert resolved({"preset": "rack", "config_dir": str(tmp_path)}).options.concurrency == 5
+    assert resolved({"preset": "vllm_api_old", "config_dir": str(tmp_path)}).options.dialect == "vllm-generate"
+    assert resolved({"preset": "rack"}, PERFCORE_CONFIG_DIR=str(tmp_path)).options.concurrency == 5
+
+
+def test_presets_of_one_s_own_are_listed_with_their_files_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine.toml").write_text("concurrency = 3\n", encoding="utf-8")
+    (tmp_path / "models/broken.toml").write_text("concurency = 3\n", encoding="utf-8")
+    lines = {line.split()[0]: line for line in listing(tmp_path).splitlines()}
+    assert lines["mine"].endswith(str(tmp_path / "models/mine.toml"))
+    assert "unknown key 'concurency'" in lines["broken"]
+    assert "openai-chat" in lines["vllm_api_general_chat"]
+
+
+def test_a_folder_of_presets_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--config-dir .*nowhere is no folder"):
+        resolved({"preset": "vllm_api_old", "config_dir": str(tmp_path / "nowhere")})

@@ -160,7 +160,7 @@ def test_a_key_reaches_the_service_and_no_file(tmp_path: Path, monkeypatch: pyte
     server.shutdown()
     thread.join()
     server.server_close()
-    assert len(seen) == 5  # the list of models, the trial, three requests
+    assert len(seen) == 6  # the list of models, the trial, the metrics, three requests
     assert set(seen) == {"Bearer sk-secret-123"}
     written = b"".join(path.read_bytes() for path in (tmp_path / "run").iterdir())
     assert b"sk-secret-123" not in written

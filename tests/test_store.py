@@ -128,6 +128,16 @@ def test_gaps_are_those_between_token_events_of_successful_measured_requests(tmp
     assert build(tmp_path, *frames).gaps_ns.tolist() == [7, 3, 7, 3]
 
 
+def test_stamps_are_those_of_all_token_events_but_of_warm_ups_where_they_are_asked_for(tmp_path: Path) -> None:
+    events = [Event(5, kind=ROLE), Event(10), Event(17, kind=REASONING), Event(21, kind=FINISH)]
+    frames = [pack(events, request_id=at, **other) for at, other in enumerate([{}, {"error_class": RESET}])]
+    warm = pack(events, request_id=2, phase=WARMUP)
+    assert build(tmp_path, *frames, warm, frames[0]).stamps is None
+    stamps = store.build(tmp_path, stamps=True).stamps
+    assert stamps is not None
+    assert (stamps.t_ns.tolist(), stamps.row.tolist()) == ([10, 17, 10, 17], [0, 0, 1, 1])
+
+
 def test_reads_count_token_events_that_came_together(tmp_path: Path) -> None:
     seqs = [1, 1, 2, 3, 3, 3]
     events = [Event(at, read_seq=seq, read_delay_ns=100 * at) for at, seq in enumerate(seqs)]

@@ -89,6 +89,14 @@ def test_run_without_successes_still_has_a_report(rows: list[dict[str, Any]]) ->
     assert "0 ok" in shown
 
 
+def test_arrivals_of_an_open_loop_are_told_in_words() -> None:
+    phase = {"note": "phase", "phase": "measured", "start_ns": 0, "arrivals": {"law": "constant", "rate": 100.0}}
+    lines = terminal.render(found(notes=(phase, {"note": "end"})), None).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip().startswith("Arrivals"))
+    assert lines[at].endswith("Asked for: constant arrivals, 100 requests/s.")
+    assert lines[at + 1].strip().startswith("Planned 100 requests/s, sent 100")
+
+
 def test_colours_are_there_only_when_asked_for() -> None:
     assert "\x1b[" in terminal.render(found(), None, colour=True)
     assert "\x1b[" not in terminal.render(found(), None)

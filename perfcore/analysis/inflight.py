@@ -35,6 +35,12 @@ def peak(sent_ns: Times, end_ns: Times) -> int:
     return int(at_starts(sent_ns, end_ns)[1].max())
 
 
+def peak_within(sent_ns: Times, end_ns: Times, start_ns: int, stop_ns: int) -> int:
+    """The same of a window: what was running when it began counts."""
+    inside = (sent_ns < stop_ns) & (end_ns > start_ns)
+    return peak(np.maximum(sent_ns[inside], start_ns), end_ns[inside])
+
+
 def filled_ns(sent_ns: Times, end_ns: Times, level: float) -> int | None:
     """The first time at which `level` requests were in flight; None if that never was."""
     if sent_ns.size == 0:

@@ -11,17 +11,22 @@ from perfcore.types import Requests
 from perfcore_ext import frame
 
 WARMUP, MEASURED = frame.PHASES.index("warmup"), frame.PHASES.index("measured")
+CANCELLED = frame.ERROR_CLASSES.index("cancelled")
 
 Column: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The measured requests, one entry each: rows of their first and last attempts, and whether the last one is ok."""
+    """The measured requests, one entry each: rows of their first and last attempts, and whether the last one is ok.
+
+    `rows` are those of all their attempts, request by request.
+    """
 
     first: Column
     last: Column
     ok: NDArray[np.bool_]
+    rows: Column
 
     @property
     def successes(self) -> Column:
@@ -30,10 +35,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Flight:
-    """Times at which attempts were sent and ended; arrays of equal length."""
+    """Times at which attempts were sent and ended, and their rows; arrays of equal length."""
 
     sent_ns: Column
     end_ns: Column
+    row: Column
 
 
 def select(requests: Requests) -> Measured:
@@ -44,7 +50,18 @@ def select(requests: Requests) -> Measured:
     changes = (identity[1:] != identity[:-1]) | (turn[1:] != turn[:-1])
     edge = np.ones(min(rows.size, 1), dtype=bool)
     first, last = rows[np.concatenate((edge, changes))], rows[np.concatenate((changes, edge))]
-    return Measured(first, last, requests.error_class[last] == 0)
+    return Measured(first, last, requests.error_class[last] == 0, rows)
+
+
+def due_in(requests: Requests, measured: Measured, start_ns: int, end_ns: int) -> Measured:
+    """Those that were due in `[start_ns, end_ns)`, in the order in which they were."""
+    due = requests.due_ns[measured.first]
+    chosen = np.flatnonzero((due >= start_ns) & (due < end_ns))
+    chosen = chosen[np.argsort(due[chosen], kind="stable")]
+    kept = np.zeros(due.size, dtype=bool)
+    kept[chosen] = True
+    owner = np.cumsum(np.isin(measured.rows, measured.first)) - 1
+    return Measured(measured.first[chosen], measured.last[chosen], measured.ok[chosen], measured.rows[kept[owner]])
 
 
 def window(requests: Requests) -> tuple[int, int] | None:
@@ -68,10 +85,10 @@ def flight(requests: Requests, deaths: Mapping[int, int]) -> Flight:
     for worker, death in deaths.items():
         end[(end < 0) & (requests.worker == worker)] = death
     rows &= end >= requests.sent_ns
-    return Flight(requests.sent_ns[rows], end[rows])
+    return Flight(requests.sent_ns[rows], end[rows], np.flatnonzero(rows))
 
 
-def opened(requests: Requests, fresh: bool) -> int:
+def opened(requests: Requests, measured: Measured, fresh: bool) -> int:
     """Measured attempts that got an answer over a new connection (`fresh`), or over one that stood already."""
-    rows = (requests.phase == MEASURED) & (requests.http_status > 0)
-    return int((rows & (requests.new_connection == fresh)).sum())
+    answered = measured.rows[requests.http_status[measured.rows] > 0]
+    return int((requests.new_connection[answered] == fresh).sum())

@@ -22,11 +22,17 @@ COUNTS = ("cpu_s", "wall_s", "requests", "connections", "ring_full_waits", "ring
 
 @dataclass(frozen=True)
 class Load:
-    """The load that the measured phase was to hold: `rate` is None in closed loop, `concurrency` without a limit."""
+    """The load that the measured phase was to hold.
+
+    `rate` is None in a closed loop, and where an open loop has none of its own (a burst, a replay); `concurrency` is
+    None without a limit.
+    """
 
     concurrency: float | None
     rate: float | None
     known: bool
+    open_loop: bool = False
+    law: str | None = None  # of the arrivals of an open loop
 
 
 def of(notes: Notes, name: str) -> Iterator[dict[str, Any]]:
@@ -34,12 +40,37 @@ def of(notes: Notes, name: str) -> Iterator[dict[str, Any]]:
 
 
 def load(notes: Notes) -> Load:
-    """From the notes on the measured phase, a later one over an earlier one."""
+    """From the notes on the measured phase. Runs that tell nothing of arrivals had even gaps, or were closed loops."""
+    merged = measured_phase(notes)
+    rate, arrivals = merged.get("rate"), merged.get("arrivals") or {}
+    law = arrivals.get("law") if arrivals else "constant" if rate else None
+    return Load(merged.get("concurrency"), rate, bool(merged), law is not None, law)
+
+
+def measured_phase(notes: Notes) -> dict[str, Any]:
+    """What the notes on the measured phase say, a later one over an earlier one."""
     merged: dict[str, Any] = {}
     for note in of(notes, "phase"):
         if note.get("phase") == "measured":
             merged |= {key: value for key, value in note.items() if value is not None}
-    return Load(merged.get("concurrency"), merged.get("rate"), bool(merged))
+    return merged
+
+
+@dataclass(frozen=True)
+class Held:
+    """How the master of a steady run held the load: until when for the window, why, and whether all of it ended."""
+
+    end_ns: int | None
+    end_reason: str
+    followed: bool
+
+
+def held(notes: Notes) -> Held | None:
+    """None for a run that was not steady, or killed."""
+    window = measured_phase(notes).get("window")
+    if not window:
+        return None
+    return Held(window.get("end_ns"), str(window.get("end_reason") or ""), window.get("followed") is True)
 
 
 @dataclass(frozen=True)

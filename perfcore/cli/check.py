@@ -14,7 +14,8 @@ from perfcore import values
 from perfcore.cli.flags import flags
 from perfcore.config import resolve
 from perfcore.errors import UserError
-from perfcore.report.terminal import WIDTH, framed
+from perfcore.report.layout import framed
+from perfcore.report.terminal import WIDTH
 from perfcore.report.text import clean
 from perfcore.run.check import Checked, Report, as_json, check
 
@@ -102,7 +103,7 @@ command = click.Command(
     callback=run,
     help=run.__doc__,
     params=[
-        *(flag for flag in flags() if flag.name in ABOUT_THE_SERVICE),
+        *(flag for flag in flags("check") if flag.name in ABOUT_THE_SERVICE),
         click.Option(
             ["--timeout", "within"], metavar="TIME", help=f"Time for all of it together. [default: {WITHIN_S:g}s]"
         ),

@@ -1,17 +1,25 @@
 """Flags of click out of the one list of options."""
 
 import dataclasses
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
 
-from perfcore.options import OPTIONS, Option, StressOptions, flag_of, variable_of
+from perfcore.errors import UserError
+from perfcore.option import Option
+from perfcore.options import OPTIONS, StressOptions, flag_of, variable_of
 
 
-def flags() -> list[click.Parameter]:
-    """One flag an option. Values stay text, as their checks belong to the list; those not given are None or ()."""
-    fields = dataclasses.fields(StressOptions)
+def flags(command: str) -> list[click.Parameter]:
+    """One flag an option of a command. Values stay text, as their checks belong to the list; None or () without one."""
+    fields = [field for field in dataclasses.fields(StressOptions) if has(command, OPTIONS[field.name])]
     return [flag(field.name, OPTIONS[field.name], field.default) for field in fields]
+
+
+def has(command: str, option: Option) -> bool:
+    """Whether a command has an option."""
+    return not option.only or command in option.only
 
 
 def flag(name: str, option: Option, default: Any) -> click.Option:
@@ -21,6 +29,32 @@ def flag(name: str, option: Option, default: Any) -> click.Option:
         both = f"{flag_of(name)}/--no-{flag_of(name)[2:]}" if default else flag_of(name)
         return click.Option([both, name], is_flag=True, default=None, help=words)
     return click.Option([flag_of(name), name], type=str, metavar=option.metavar, multiple=option.many, help=words)
+
+
+def spread(arguments: Sequence[str], flags: Collection[str], takers: Collection[str]) -> list[str]:
+    """The command line with a flag before each of the values that follow one of `flags`, as click wants them.
+
+    `takers` are all flags that take a value: what follows one is its own, whatever it looks like. Raises UserError for
+    one of `flags` without a value.
+    """
+    spread: list[str] = []
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        name, equals, _ = word.partition("=")
+        spread += [word] if equals or name not in flags else []
+        if name in flags:
+            found = []
+            while left and not left[0].startswith("-"):
+                found.append(left.pop(0))
+            if not found and not equals:
+                raise UserError(f"{name} names nothing; give it one name or several, such as {name} A B")
+            spread += [part for value in found for part in (name, value)]
+        elif word == "--":
+            return [*spread, *left]
+        elif name in takers and not equals and left:
+            spread.append(left.pop(0))
+    return spread
 
 
 def effect(option: Option, default: Any) -> str:

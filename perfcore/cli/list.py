@@ -1,8 +1,13 @@
 """`perfcore list`: what perfcore knows."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import click
 
+from perfcore.cli import datasets
 from perfcore.cli.reference import options_page
+from perfcore.errors import UserError
 from perfcore.preset import listing
 from perfcore.workload.dialect import builtin, load_dialect
 
@@ -13,11 +18,36 @@ def dialects() -> str:
     return "\n".join(f"{dialect.name:20} {dialect.path:50} {dialect.framing}" for dialect in known)
 
 
-TOPICS = {"dialects": dialects, "presets": listing, "options": options_page}
+TOPICS: dict[str, Callable[[Path | None, Path | None], str]] = {
+    "datasets": datasets.listing,
+    "dialects": lambda _, __: dialects(),
+    "presets": lambda _, config_dir: listing(config_dir),
+    "options": lambda _, __: options_page(),
+}
 
 
 @click.command("list")
 @click.argument("topic", type=click.Choice(list(TOPICS)))
-def command(topic: str) -> None:
-    """List the built-in dialects or presets, or all options of `perfcore stress` as a Markdown page."""
-    click.echo(TOPICS[topic]())
+@click.argument("name", required=False)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="PERFCORE_DATA_DIR",
+    help="Folder where files of data sets are looked for first.",
+)
+@click.option(
+    "--config-dir",
+    type=click.Path(path_type=Path),
+    envvar="PERFCORE_CONFIG_DIR",
+    help="Folder with presets of your own, in models, datasets and judges.",
+)
+def command(topic: str, name: str | None, data_dir: Path | None, config_dir: Path | None) -> None:
+    """List the data sets, dialects or presets, or all options of `perfcore stress` as a Markdown page.
+
+    `perfcore list datasets NAME` tells what is known of one data set, its settings among it.
+    """
+    if name is not None and topic != "datasets":
+        raise UserError(f"perfcore list {topic} takes no name, and {name!r} was given; leave it out")
+    click.echo(
+        TOPICS[topic](data_dir, config_dir) if name is None else datasets.description(name, data_dir, config_dir)
+    )

@@ -12,10 +12,14 @@ from perfcore.errors import UserError
 # Module and one line of help by name; a module is imported when its command is asked for, and exports it as `command`.
 COMMANDS = {
     "stress": ("perfcore.cli.stress", "Load a service and measure it."),
+    "tune": ("perfcore.cli.tune", "Find the largest load at which a service meets its objectives."),
+    "steady": ("perfcore.cli.steady", "Measure a service in a proven steady state, and say how sure the numbers are."),
     "report": ("perfcore.cli.report", "Finish a run folder and print its report."),
     "simulate": ("perfcore.cli.simulate", "Serve simulated answers on this machine."),
+    "calibrate": ("perfcore.cli.calibrate", "Find out what this machine can send and receive without error."),
     "check": ("perfcore.cli.check", "Find out what a service does with requests before it is measured."),
-    "list": ("perfcore.cli.list", "List what perfcore knows: dialects, options."),
+    "list": ("perfcore.cli.list", "List what perfcore knows: data sets, dialects, presets, options."),
+    "search": ("perfcore.cli.search", "Print the preset files that take part where a name is given."),
 }
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 

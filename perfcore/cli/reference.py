@@ -4,7 +4,8 @@ import dataclasses
 from typing import Any
 
 from perfcore.cli.flags import shown
-from perfcore.options import OPTIONS, Option, StressOptions, flag_of, key_of, variable_of
+from perfcore.option import Option
+from perfcore.options import OPTIONS, StressOptions, flag_of, key_of, variable_of
 
 HEAD = """# Options of `perfcore stress`
 

@@ -161,8 +161,13 @@ def _requests(columns: Columns, finish_reasons: Sequence[str], messages: Sequenc
     taken["output_tokens"] = np.where(counted, columns["token_events"], columns["output_tokens"])
     classes = _by_status(columns["error_class"], columns["http_status"])
     classes = _by_evidence(columns["error_class"], columns["error"], classes, messages)
+    unknown = np.full(counted.size, -1, np.int64)
     return Requests(
         **taken,
+        input_token_source=np.where(columns["input_tokens"] < 0, -1, SERVER).astype(np.int16),
+        input_tokens_asked=unknown,
+        input_tokens_counted=unknown.copy(),
+        output_tokens_asked=unknown.copy(),
         token_source=np.where(counted, EVENTS, SERVER).astype(np.int16),
         error_classes=classes,
         finish_reasons=tuple(finish_reasons),

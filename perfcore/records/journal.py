@@ -34,6 +34,7 @@ class Kind(IntEnum):
     FRAMES = 2  # what a worker wrote into its ring
     LOST = 3  # JSON list: requests that a dead worker had claimed
     NOTE = 4  # JSON object: facts about the run
+    PACKED_ROWS = 5  # rows of the data set, packed: see perfcore/records/rows.py
 
 
 class Block(NamedTuple):

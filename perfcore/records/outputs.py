@@ -1,57 +1,23 @@
 """outputs.jsonl: one line for each measured request, with the row of the data set that it came from."""
 
-import os
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from perfcore.records import counting, think
 from perfcore.records import frame as frames
-from perfcore.records import think
 from perfcore.records.assembly import Choice, ToolCall, assemble
+from perfcore.records.counting import Counting
 from perfcore.records.frame import Frames
-from perfcore.records.journal import Block, open_journal
+from perfcore.records.rows import Rows
 from perfcore.records.think import Tags
 from perfcore.types import Requests
 
-NULL = msgspec.Raw(b"null")
-EMPTY = msgspec.Raw(b"{}")
-NEWLINE = ord("\n")
 RANGES = ("error", "content", "reasoning", "tool", "raw")
-
-
-class Message(msgspec.Struct):
-    """A message of a conversation."""
-
-    role: str = ""
-    content: msgspec.Raw = NULL
-
-
-class Row(msgspec.Struct):
-    """A row of the data set as the journal has it; its values are passed on as they stand."""
-
-    id: msgspec.Raw = NULL
-    prompt: msgspec.Raw = NULL
-    messages: msgspec.Raw = NULL
-    token_ids: msgspec.Raw = NULL
-    query: msgspec.Raw = NULL
-    input: msgspec.Raw = NULL
-    turns: list[Message] | None = None
-    reference: msgspec.Raw = NULL
-    meta: msgspec.Raw = EMPTY
-
-    def asked(self, turn: int) -> msgspec.Raw:
-        """What the row asks: its prompt in whatever form, or what the user says in this turn."""
-        if self.turns is not None:
-            said = [message.content for message in self.turns if message.role == "user"]
-            return said[turn] if turn < len(said) else NULL
-        given = (self.prompt, self.messages, self.token_ids, self.query, self.input)
-        return next((asked for asked in given if bytes(asked) != b"null"), NULL)
 
 
 class Line(msgspec.Struct):
@@ -85,66 +51,7 @@ class Texts(NamedTuple):
     logprobs: Any
 
 
-_decode_row = msgspec.json.Decoder(Row).decode
 _encode = msgspec.json.Encoder().encode
-NO_ROW = Row(meta=NULL)
-
-
-class Rows:
-    """The rows of the data set, read one by one from the journal `path`: only where each ends is kept in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = open_journal(path)
-        self._found: list[NDArray[np.int64]] = []
-        self._ends: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._positions: list[int] = []  # where in the stream of rows each block starts
-        self._offsets: list[int] = []  # and where in the file
-        self._size = 0
-        self._whole = True
-
-    def __enter__(self) -> "Rows":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
-
-    def add(self, block: Block) -> None:
-        """Learn of the next block of rows. Behind a gap the rows have no known number, so none of them is found."""
-        self._whole = self._whole and block.position == self._size
-        if not self._whole:
-            return
-        newlines = np.flatnonzero(np.frombuffer(block.payload, np.uint8) == NEWLINE)
-        self._found.append(newlines + (block.position + 1))
-        self._positions.append(block.position)
-        self._offsets.append(block.offset)
-        self._size += block.length
-
-    def __len__(self) -> int:
-        if self._found:
-            self._ends = np.concatenate([self._ends, *self._found])
-            self._found = []
-        return len(self._ends)
-
-    def row(self, index: int) -> Row:
-        """The row of this number; one without values if it is not known."""
-        if not 0 <= index < len(self):
-            return NO_ROW
-        start = self._ends.item(index - 1) if index else 0
-        try:
-            return _decode_row(self._read(start, self._ends.item(index) - 1))
-        except msgspec.DecodeError:
-            return NO_ROW
-
-    def _read(self, start: int, end: int) -> bytes:
-        at = bisect_right(self._positions, start) - 1
-        data = b""
-        while start < end:
-            block_end = self._positions[at + 1] if at + 1 < len(self._positions) else self._size
-            piece = min(end, block_end) - start
-            data += os.pread(self._file, piece, self._offsets[at] + start - self._positions[at])
-            start += piece
-            at += 1
-        return data
 
 
 def write_frames(
@@ -154,19 +61,23 @@ def write_frames(
     requests: Requests,
     rows: Rows,
     tags: Tags | None,
+    counts: Counting,
 ) -> None:
-    """A line for each frame whose row in `requests` is not negative. Reasoning between `tags` is told from the text."""
+    """A line for each frame whose row in `requests` is not negative. Reasoning between `tags` is told from the text.
+
+    `counts` takes down the lengths of each.
+    """
     wanted = np.flatnonzero(table_rows >= 0)
     columns = [frames.ranges(cut, name) for name in RANGES]
     ranges: Iterator[tuple[bytes, ...]] = zip(*columns, strict=True)
     if wanted.size < len(cut):
         ranges = compress(ranges, table_rows >= 0)
-    file.writelines(_lines(table_rows[wanted], requests, rows, ranges, tags))
+    file.writelines(_lines(table_rows[wanted], requests, rows, ranges, tags, counts))
 
 
-def write_lost(file: BinaryIO, table_rows: NDArray[np.int64], requests: Requests, rows: Rows) -> None:
+def write_lost(file: BinaryIO, table_rows: NDArray[np.int64], requests: Requests, rows: Rows, counts: Counting) -> None:
     """A line for each of these rows of `requests`, which left no frame."""
-    file.writelines(_lines(table_rows, requests, rows, repeat((b"",) * len(RANGES)), None))
+    file.writelines(_lines(table_rows, requests, rows, repeat((b"",) * len(RANGES)), None, counts))
 
 
 def _lines(
@@ -175,15 +86,17 @@ def _lines(
     rows: Rows,
     ranges: Iterable[tuple[bytes, ...]],
     tags: Tags | None,
+    counts: Counting,
 ) -> Iterator[bytes]:
     """One after the other: `ranges` has those of each row in the order of RANGES."""
     names = (*requests.finish_reasons, None)  # -1 is None
     columns = (requests.index, requests.repeat, requests.turn, requests.finish_reason, requests.error_class)
     values = zip(*(column[table_rows].tolist() for column in columns), strict=True)
-    for (index, number, turn, finish, code), (error, content, reasoning, tool, raw) in zip(
-        values, ranges, strict=False
+    for at, (index, number, turn, finish, code), (error, content, reasoning, tool, raw) in zip(
+        table_rows.tolist(), values, ranges, strict=False
     ):
         row = rows.row(index)
+        counting.add(counts, at, row, turn, (reasoning, content, tool))
         said = _texts(content, reasoning, raw, names[finish], tags)
         line = Line(
             id=row.id,

@@ -4,7 +4,7 @@ The journal is read twice, a batch of frames at a time. The first pass takes the
 requests; so the second, which writes events and texts, knows which row a frame is and whether it was the last attempt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +14,21 @@ import msgspec
 import numpy as np
 
 from perfcore.errors import UserError
-from perfcore.records import columns, frame, outputs, tables, think, timing
+from perfcore.records import columns, counting, frame, outputs, tables, think, timing
 from perfcore.records.columns import Columns, Labels, Table
+from perfcore.records.counting import Counter, Counting, Limits
 from perfcore.records.frame import Frames
 from perfcore.records.journal import Kind, read_blocks
-from perfcore.records.outputs import Rows
+from perfcore.records.rows import Rows
 from perfcore.records.stream import read_frames
 from perfcore.records.think import Tags
 from perfcore.records.timing import Timing
 from perfcore.types import Damage, Events, Run
+from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.frame import PHASES
 
 JOURNAL = "journal.bin"
-MEASURED = PHASES.index("measured")
+WARMUP, MEASURED = PHASES.index("warmup"), PHASES.index("measured")
 FINISH_ROOM, ERROR_ROOM = 1 << 20, 64 << 20
 
 
@@ -41,10 +43,11 @@ class Source:
     lost: list[dict[str, Any]]
 
 
-def build(run_dir: Path, think_tags: str = "auto") -> Run:
+def build(run_dir: Path, think_tags: str = "auto", counter: Counter | None = None, stamps: bool = False) -> Run:
     """Write requests.parquet, events.parquet and outputs.jsonl from journal.bin; return what the metrics need.
 
-    `think_tags` says what marks reasoning within a text: auto, off, or OPEN,CLOSE.
+    `think_tags` says what marks reasoning within a text: auto, off, or OPEN,CLOSE. `counter` counts the tokens that no
+    server reported. `stamps` keeps the time of each token event for the analysis of a window.
     Works on the journal of a killed run, and any number of times. The files are replaced when all of them are written.
     Raises UserError when the journal is missing or none, or a file cannot be written.
     """
@@ -52,8 +55,10 @@ def build(run_dir: Path, think_tags: str = "auto") -> Run:
     with opened(run_dir / JOURNAL) as source:
         table, messages = read_requests(source, damage, tags)
         with replaced(run_dir, "requests.parquet", "events.parquet", "outputs.jsonl") as (requests, events, texts):
+            counts = Counting(table.requests, counter, limits(source.notes), monotonic_ns)
+            seen = write_events_and_texts(source, table, events, texts, tags, counts, Timing(stamps))
+            counting.flush(counts)
             tables.write_requests(requests, table.requests, table.error, messages)
-            seen = write_events_and_texts(source, table, events, texts, tags)
     return Run(
         requests=table.requests,
         gaps_ns=timing.gaps(seen),
@@ -61,19 +66,27 @@ def build(run_dir: Path, think_tags: str = "auto") -> Run:
         notes=tuple(source.notes),
         damage=damage,
         error_samples=error_samples(table, messages),
+        counted=counts.counted,
+        stamps=timing.stamps(seen),
     )
+
+
+def notes_of(run_dir: Path) -> list[dict[str, Any]]:
+    """What the master noted in the journal, oldest first; reads nothing else of it."""
+    blocks = read_blocks(run_dir / JOURNAL, kinds=[Kind.NOTE])
+    return [msgspec.json.decode(block.payload) for block in blocks]
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
     """Everything of the journal but its frames."""
-    blocks = read_blocks(path, kinds=[Kind.ROWS, Kind.LOST, Kind.NOTE])
+    blocks = read_blocks(path, kinds=[Kind.ROWS, Kind.PACKED_ROWS, Kind.LOST, Kind.NOTE])
     notes: list[dict[str, Any]] = []
     lost: list[dict[str, Any]] = []
     with Rows(path) as rows:
         size = path.stat().st_size
         for block in blocks:
-            if block.kind == Kind.ROWS:
+            if block.kind in (Kind.ROWS, Kind.PACKED_ROWS):
                 rows.add(block)
             elif block.kind == Kind.LOST:
                 lost.extend(msgspec.json.decode(block.payload))
@@ -103,14 +116,21 @@ def header_columns(frames: Frames, finish: Labels, errors: Labels, tags: Tags | 
 
 
 def write_events_and_texts(
-    source: Source, table: Table, events_path: Path, texts_path: Path, tags: Tags | None
+    source: Source,
+    table: Table,
+    events_path: Path,
+    texts_path: Path,
+    tags: Tags | None,
+    counts: Counting,
+    seen: Timing,
 ) -> Timing:
     """The second pass."""
     requests = table.requests
     measured = requests.phase == MEASURED
     wanted = measured & columns.last_attempts(requests)
     successful = measured & (requests.error_class == 0)
-    seen, done = Timing(), 0
+    counted = requests.phase != WARMUP
+    done = 0
     with tables.events_writer(events_path) as events_file, texts_path.open("wb") as texts_file:
         for frames in read_frames(source.path, Damage(), source.size):
             rows = table.row_of_frame[done : done + len(frames)]
@@ -119,12 +139,13 @@ def write_events_and_texts(
             think.mend_events(frames, events, tags)
             events = first_of_each(events)
             timing.add(seen, events, measured, successful)
+            timing.add_stamps(seen, events, counted)
             tables.write_events(events_file, events)
             outputs.write_frames(
-                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows, tags
+                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows, tags, counts
             )
         wanted[table.row_of_frame[:done]] = False
-        outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows)
+        outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows, counts)
     return seen
 
 
@@ -134,6 +155,12 @@ def first_of_each(events: Events) -> Events:
     if kept.all():
         return events
     return replace(events, **{name: column[kept] for name, column in vars(events).items()})
+
+
+def limits(notes: Sequence[dict[str, Any]]) -> Limits:
+    """Most tokens of an answer, as the master noted it when it made the requests."""
+    told = next((note for note in notes if note.get("note") == "preparation"), {})
+    return Limits(told.get("max_tokens"), told.get("max_tokens_otherwise"))
 
 
 def error_samples(table: Table, messages: list[str]) -> dict[str, str]:

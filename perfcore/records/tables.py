@@ -77,6 +77,7 @@ def write_requests(path: Path, requests: Requests, error: NDArray[np.int64], mes
     columns["error"] = _labels(error, messages)
     columns["finish_reason"] = _labels(requests.finish_reason, requests.finish_reasons)
     columns["token_source"] = _labels(requests.token_source, TOKEN_SOURCES)
+    columns["input_token_source"] = _labels(requests.input_token_source, TOKEN_SOURCES)
     columns["phase"] = _labels(requests.phase, frame.PHASES)
     table = pa.table(columns)
     with _writer(path, table.schema) as writer:

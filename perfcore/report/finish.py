@@ -3,33 +3,84 @@
 import importlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from perfcore.analysis import metrics
+from perfcore import slo
+from perfcore.analysis import metrics, notes
+from perfcore.analysis.families import recognised
 from perfcore.errors import UserError
-from perfcore.records import store
+from perfcore.records import scrapes, store
+from perfcore.records.counting import Counter
 from perfcore.report import terminal
 from perfcore.report.files import write
 from perfcore.report.text import encodable
+from perfcore.slo import Objective
+from perfcore.types import Run
+
+
+class Files(NamedTuple):
+    """Where an analysis of a run goes."""
+
+    metrics: str
+    report: str
+    suffix: str
+
+
+FILES = Files("metrics.json", "report.txt", "")
+BESIDE = Files("steady.json", "report-steady.txt", "-steady")
 
 # A module by its name, not an import: matplotlib takes longer to load than most runs take to finish.
 PLOTS = "perfcore.report.plots"
 
 
-def finish(run_dir: Path, plots: bool = True) -> dict[str, Any]:
+def finish(run_dir: Path, plots: bool = True, counter: Counter | None = None) -> dict[str, Any]:
     """Rebuild everything that can be rebuilt in a run folder; returns what metrics.json then holds.
 
+    `counter` counts the tokens that no server reported. The numbers of a steady run are those of its window.
     Works on the folder of a killed run too, and any number of times. Raises UserError where `run_dir` is not the folder
     of a run.
     """
     described = description(run_dir)
-    run = store.build(run_dir, think_tags(described))
-    found = metrics.compute(run, cores(described))
-    write(run_dir / "metrics.json", encodable(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
-    write(run_dir / "report.txt", encodable(terminal.render(found, run_dir)))
+    steady = is_steady(run_dir, described)
+    run = store.build(run_dir, think_tags(described), counter, stamps=steady)
+    return evaluated(run, described, run_dir, steady, FILES, plots)
+
+
+def finish_steady(run_dir: Path, plots: bool = True, counter: Counter | None = None) -> dict[str, Any]:
+    """Look for a steady state in a run that was made; returns the metrics of its window, and writes its report.
+
+    Those of a run that was not held for a window go into files of their own beside its metrics: steady.json,
+    report-steady.txt, latency-steady.png and timeline-steady.png. For the rest as `finish`.
+    """
+    described = description(run_dir)
+    held = is_steady(run_dir, described)
+    run = store.build(run_dir, think_tags(described), counter, stamps=True)
+    if not held and not (run_dir / FILES.metrics).exists():
+        evaluated(run, described, run_dir, False, FILES, plots)
+    return evaluated(run, described, run_dir, True, FILES if held else BESIDE, plots)
+
+
+def evaluated(
+    run: Run, described: dict[str, Any], run_dir: Path, steady: bool, files: Files, plots: bool
+) -> dict[str, Any]:
+    """Compute the metrics and write them, the report and the plots."""
+    told = scrapes.build(run_dir, recognised)
+    found = metrics.compute(run, cores(described), steady, objectives(described), told)
+    write(run_dir / files.metrics, encodable(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
+    write(run_dir / files.report, encodable(terminal.render(found, run_dir)))
     if plots:
-        importlib.import_module(PLOTS).draw(run, run_dir)
+        window = found.get("window")
+        edges = None if window is None else (window["start_ns"], window["end_ns"])
+        importlib.import_module(PLOTS).draw(run, run_dir, edges, files.suffix)
     return found
+
+
+def is_steady(run_dir: Path, described: dict[str, Any]) -> bool:
+    """Whether a run was held for a window: its master noted so, or the command that was killed before was `steady`."""
+    command = described.get("command")
+    if isinstance(command, list) and command[1:2] == ["steady"]:
+        return True
+    return notes.held(store.notes_of(run_dir)) is not None
 
 
 def description(run_dir: Path) -> dict[str, Any]:
@@ -60,3 +111,13 @@ def cores(described: dict[str, Any]) -> int | None:
     machine = described.get("machine")
     number = machine.get("cores") if isinstance(machine, dict) else None
     return number if isinstance(number, int) else None
+
+
+def objectives(described: dict[str, Any]) -> tuple[Objective, ...]:
+    """The service levels that the run was asked to be judged by."""
+    options = described.get("options")
+    given = options.get("slo") if isinstance(options, dict) else None
+    try:
+        return slo.parse(slo.texts(given)) if given else ()
+    except ValueError as error:
+        raise UserError(f"slo in run.json {error}; correct it there") from None

@@ -1,7 +1,6 @@
 """The plots of a run: distributions of its latencies, and its load over time.
 
-Colours are those of Okabe and Ito, which colour-blind readers tell apart; lines differ in dash as well. Every axis of
-a rate or a count starts at 0.
+Lines differ in dash as well as in colour. Every axis of a rate or a count starts at 0.
 """
 
 import io
@@ -14,19 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from perfcore.analysis import inflight, latency, notes
-from perfcore.analysis.measured import MEASURED, Measured, flight, select, window
+from perfcore.analysis import inflight, latency, notes, windowed
+from perfcore.analysis.measured import CANCELLED, MEASURED, Column, Measured, due_in, flight, select, window
+from perfcore.analysis.windowed import steps
+from perfcore.report.arrivals import arrivals_figure
+from perfcore.report.colours import BLUE, GREEN, GREY, ORANGE
 from perfcore.report.files import write
 from perfcore.types import Run
-
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 
 NS_PER_S = 1e9
 NS_PER_MS = 1e6
 
-# A curve needs no more points than a screen has columns; a time series no more steps than the eye tells apart.
+# A curve needs no more points than a screen has columns.
 CURVE_POINTS = 1000
-STEPS = 150
 
 # From this spread between the median and the maximum on, a linear axis would show the tail and nothing else.
 LOGARITHMIC = 20.0
@@ -40,11 +39,20 @@ PANELS = {
 Edges: TypeAlias = NDArray[np.float64]
 
 
-def draw(run: Run, run_dir: Path) -> None:
-    """Write latency.png and timeline.png; where there is nothing to draw, an old one is removed."""
-    measured, bounds = select(run.requests), window(run.requests)
-    keep(run_dir / "latency.png", latency_figure(run, measured) if measured.ok.any() else None)
-    keep(run_dir / "timeline.png", timeline_figure(run, run_dir, measured, bounds) if bounds else None)
+def draw(run: Run, run_dir: Path, measured: tuple[int, int] | None = None, suffix: str = "") -> None:
+    """Write latency.png, timeline.png and arrivals.png; where there is nothing to draw, an old one is removed.
+
+    `measured` are the edges in ns of the window that was measured, where it is not the whole run; `suffix` stands at
+    the end of the names of the two plots that show it.
+    """
+    everything, bounds = select(run.requests), window(run.requests)
+    shown = everything if measured is None else due_in(run.requests, everything, *measured)
+    gaps = run.gaps_ns if measured is None else windowed.gaps(run.stamps, shown.successes)
+    keep(run_dir / f"latency{suffix}.png", latency_figure(run, shown, gaps) if shown.ok.any() else None)
+    timeline = timeline_figure(run, run_dir, everything, bounds, measured) if bounds else None
+    keep(run_dir / f"timeline{suffix}.png", timeline)
+    if not suffix:
+        keep(run_dir / "arrivals.png", arrivals_figure(run, everything))
 
 
 def keep(path: Path, figure: Figure | None) -> None:
@@ -56,9 +64,9 @@ def keep(path: Path, figure: Figure | None) -> None:
     write(path, image.getvalue())
 
 
-def latency_figure(run: Run, measured: Measured) -> Figure:
+def latency_figure(run: Run, measured: Measured, gaps_ns: Column) -> Figure:
     """Share of the requests (of the gaps, for ITL) that took at most so long."""
-    samples = latency.samples(run.requests, measured) | {"itl_ms": run.gaps_ns}
+    samples = latency.samples(run.requests, measured) | {"itl_ms": gaps_ns}
     figure = Figure(figsize=(12, 4), layout="constrained")
     for panel, (title, lines) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         drawn = [(samples[name] / NS_PER_MS, label) for name, label in lines if samples[name].size]
@@ -87,8 +95,13 @@ def distribution(axes: Axes, title: str, drawn: list[tuple[NDArray[np.float64], 
         axes.legend(loc="lower right")
 
 
-def timeline_figure(run: Run, run_dir: Path, measured: Measured, bounds: tuple[int, int]) -> Figure:
-    """Requests in flight, token events per second and finished requests per second over the measured phase."""
+def timeline_figure(
+    run: Run, run_dir: Path, measured: Measured, bounds: tuple[int, int], marked: tuple[int, int] | None = None
+) -> Figure:
+    """Requests in flight, token events per second and finished requests per second over the measured phase.
+
+    `marked` are the edges in ns of the part that is shaded: what was cut off, after it, is then no failure.
+    """
     edges = steps(*bounds)
     times = (edges - edges[0]) / NS_PER_S
     requests = run.requests
@@ -99,9 +112,14 @@ def timeline_figure(run: Run, run_dir: Path, measured: Measured, bounds: tuple[i
     load.stairs(inflight.means(flown.sent_ns, flown.end_ns, edges), times, color=BLUE, label="in flight")
     asked = notes.load(run.notes).concurrency
     if asked is not None:
-        load.axhline(asked, color=GREY, linestyle=":", label="asked" if notes.load(run.notes).rate is None else "limit")
+        load.axhline(
+            asked, color=GREY, linestyle=":", label="asked" if not notes.load(run.notes).open_loop else "limit"
+        )
     tokens.stairs(per_s(token_counts(run, run_dir, edges), edges), times, color=GREEN, label="token events/s")
-    for chosen, colour, dash, label in ((measured.ok, BLUE, "-", "ok/s"), (~measured.ok, ORANGE, "--", "failed/s")):
+    failed = ~measured.ok
+    if marked is not None:
+        failed &= requests.error_class[measured.last] != CANCELLED
+    for chosen, colour, dash, label in ((measured.ok, BLUE, "-", "ok/s"), (failed, ORANGE, "--", "failed/s")):
         ends = np.histogram(requests.end_ns[measured.last[chosen]], edges)[0]
         finished.stairs(per_s(ends, edges), times, color=colour, linestyle=dash, label=label)
 
@@ -110,24 +128,12 @@ def timeline_figure(run: Run, run_dir: Path, measured: Measured, bounds: tuple[i
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+        if marked is not None:
+            axes.axvspan(*((edge - edges[0]) / NS_PER_S for edge in marked), color=GREEN, alpha=0.12, label="window")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     finished.set_xlabel("seconds since the first request was due")
     finished.set_xlim(0, times[-1])
     return figure
-
-
-def steps(start_ns: int, stop_ns: int) -> Edges:
-    """Edges of steps of equal, round length over the window. The last one ends with it and is half to one and a half
-    times as long: the rate in a mere rest would jump."""
-    length = round_up((stop_ns - start_ns) / STEPS)
-    edges = np.arange(start_ns, stop_ns - length / 2, length, dtype=np.float64)
-    return np.append(edges, float(stop_ns))
-
-
-def round_up(value: float) -> float:
-    """The next number of the form 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= value))
 
 
 def per_s(counts: NDArray[Any], edges: Edges) -> NDArray[np.float64]:

@@ -1,17 +1,21 @@
-"""The report as text: two tables, the errors, the verdict. Made from metrics.json alone."""
+"""The report as text: two tables, the errors, the verdict; of a steady run its window first.
+
+Made from metrics.json alone.
+"""
 
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from perfcore.records.taxonomy import explained
+from perfcore.report import ceilings, levels, steady
+from perfcore.report.layout import framed, pick
 from perfcore.report.text import NONE, clean, listing, number
 
 # Width of report.txt and of output that is no terminal: wide enough for every column.
@@ -44,6 +48,9 @@ COLUMNS = {
     "p99": "p99",
     "n": "N",
 }
+
+# Who says how long something is.
+WHO = {"asked": "asked", "counted": "counted here", "server": "at the server", "got": "got"}
 
 # Columns that a narrow terminal does without, the least missed one first.
 SPARED = ("p75", "min", "p95", "p90", "max", "n", "p50")
@@ -84,14 +91,20 @@ def render(metrics: dict[str, Any], folder: Path | None, width: int = WIDTH, col
 
 def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[RenderableType]:
     """The pieces of the report from top to bottom."""
+    if "steady" in metrics:
+        yield from steady.parts(metrics, width)
     yield from request_table(metrics, width)
     yield run_table(metrics)
+    yield from levels.parts(metrics)
+    yield from length_table(metrics.get("lengths"))
     if len(metrics.get("targets") or []) > 1:
         yield target_table(metrics["targets"])
     if metrics["errors"]:
         yield error_table(metrics)
         yield remedies(metrics["errors"])
     yield from verdict(metrics["validity"])
+    if share := ceilings.used(metrics["validity"], metrics["absent"]):
+        yield Text(f"{share}\n")
     if folder is not None:
         yield Text.assemble(("Folder  ", "bold"), clean(str(folder), 4096))
 
@@ -101,7 +114,7 @@ def request_table(metrics: dict[str, Any], width: int) -> Iterator[RenderableTyp
     found = {label: pick(metrics, key) for key, label in ROWS.items()}
     present = {label: summary for label, summary in found.items() if summary is not None}
     cells = {label: {column: cell(summary, column) for column in COLUMNS} for label, summary in present.items()}
-    table = framed("Per request")
+    table = framed("Per request that was due in the window" if "steady" in metrics else "Per request")
     table.add_column("", no_wrap=True)
     columns = fitting(cells, width)
     for column in columns:
@@ -115,25 +128,6 @@ def request_table(metrics: dict[str, Any], width: int) -> Iterator[RenderableTyp
         notes.append("* fewer than 10 samples lie beyond this percentile: the sample does not support it")
     if notes:
         yield Padding(Text("\n".join(notes), "dim"), (0, 0, 1, 1))
-
-
-def framed(title: str) -> Table:
-    """An empty table; two blanks part its columns and one is on either edge."""
-    return Table(
-        box=box.SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        collapse_padding=True,
-    )
-
-
-def pick(tree: dict[str, Any], key: str) -> Any:
-    """Value under a dotted key."""
-    for name in key.split("."):
-        tree = tree[name]
-    return tree
 
 
 def cell(summary: dict[str, Any], column: str) -> str:
@@ -167,7 +161,7 @@ def footnotes(metrics: dict[str, Any]) -> list[str]:
 
 def run_table(metrics: dict[str, Any]) -> Table:
     """What the run as a whole did."""
-    table = framed("Run")
+    table = framed("Window" if "steady" in metrics else "Run")
     table.show_header = False
     table.add_column("", no_wrap=True)
     table.add_column("")
@@ -179,13 +173,15 @@ def run_table(metrics: dict[str, Any]) -> Table:
 def run_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str]]:
     requests, tokens, connections = metrics["requests"], metrics["tokens"], metrics["connections"]
     throughput = metrics["throughput"]
-    yield "Duration", f"{number(metrics['duration_s'])} s"
+    yield "Duration", f"{number(metrics['duration_s'])} s" + (" in all" if "steady" in metrics else "")
     yield "Requests", request_counts(requests)
     if metrics["retried"]:
         yield "Tried again after", listing(metrics["retried"])
     yield "Concurrency", in_words(metrics["concurrency"], ("asked", "mean", "max"))
     if metrics["rate"]["asked"] is not None:
         yield "Rate (requests/s)", in_words(metrics["rate"], ("asked", "achieved"))
+    if metrics.get("arrivals"):
+        yield "Arrivals", "\n".join(metrics["arrivals"]["words"])
     yield "Requests/s", number(throughput["requests_per_s"])
     for kind in ("input", "output", "total"):
         yield f"{kind.capitalize()} tokens/s", number(throughput[f"{kind}_tokens_per_s"])
@@ -193,6 +189,8 @@ def run_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if tokens[kind] is not None or kind in ("input", "output"):
             yield f"{kind.capitalize()} tokens", token_sum(tokens, kind, requests["ok"])
     yield "Token source", token_source(tokens)
+    if took := token_time(metrics.get("client_tokens") or {}):
+        yield "Tokens counted here", took
     yield "Finish reasons", listing(metrics["finish_reasons"])
     yield "Connections", f"{number(connections['opened'])} opened, {number(connections['reused'])} requests reused one"
     yield "Workers", busy(metrics["workers"])
@@ -222,6 +220,12 @@ def token_source(tokens: dict[str, Any]) -> str:
     return f"{tokens['source']}{estimate}" + (f", {number(ratio)} tokens per event" if ratio is not None else "")
 
 
+def token_time(client: dict[str, Any]) -> str:
+    """What encoding prompts and counting tokens took on this side."""
+    names = {"tokenizer_s": "before the run (tokenizer)", "detokenizer_s": "after it (detokenizer)"}
+    return ", ".join(f"{number(client[key])} s {words}" for key, words in names.items() if client.get(key) is not None)
+
+
 def busy(workers: list[dict[str, Any]] | None) -> str:
     """How many there were and how much of a core the busiest used."""
     if workers is None:
@@ -230,6 +234,34 @@ def busy(workers: list[dict[str, Any]] | None) -> str:
     lost = sum(worker["lost"] for worker in workers)
     load = f", the busiest {100 * max(shares):.0f} % busy" if shares else ""
     return f"{len(workers):,}{load}" + (f", {lost:,} lost" if lost else "")
+
+
+def length_table(lengths: dict[str, Any] | None) -> Iterator[RenderableType]:
+    """Lengths asked, counted and made, where there are two to compare; under them what their differences mean."""
+    if lengths is None:
+        return
+    table = framed("Lengths (tokens)")
+    for name in ("", "mean", "min", "p50", "p99", "max", "N"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=bool(name))
+    for side in (side for side in ("input", "output") if lengths[side]["differences"]):
+        for name, summary in lengths[side].items():
+            if name != "differences" and summary is not None:
+                table.add_row(f"{side.capitalize()} {WHO[name]}", *length_cells(summary))
+        for name, pair in lengths[side]["differences"].items():
+            if pair["longer"] + pair["shorter"]:
+                table.add_row(difference_label(name, pair), *length_cells(pair["by"]))
+    yield table
+    if lengths["remarks"]:
+        yield Padding(Text("\n".join(lengths["remarks"]), "dim"), (0, 0, 1, 1))
+
+
+def length_cells(summary: dict[str, Any]) -> list[str]:
+    return [number(summary[name]) for name in ("mean", "min", "p50", "p99", "max", "n")]
+
+
+def difference_label(name: str, pair: dict[str, Any]) -> str:
+    """What is compared, and how many differ."""
+    return f"  {name.replace('_', ' ')}: {pair['longer'] + pair['shorter']:,} differ"
 
 
 def target_table(targets: list[dict[str, Any]]) -> Table:

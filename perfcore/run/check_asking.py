@@ -10,8 +10,8 @@ import pycurl
 from perfcore.run.check_answer import Answer, understand
 from perfcore.run.check_reading import Reading, read
 from perfcore.run.transport import Option
-from perfcore.workload.dataset import Row
 from perfcore.workload.dialect import Dialect, body
+from perfcore.workload.row import Row
 from perfcore.workload.template import merged, placeholders
 
 NS = 1_000_000_000

@@ -5,26 +5,14 @@ from typing import Any
 
 import msgspec
 
-from perfcore.options import StressOptions
-from perfcore.run.preparation import rows_of
-from perfcore.workload.dialect import Dialect, body
-
 # Keys of a body that ask for more than one text, in any of the forms that services have for it.
 CHOICES = ("n", "num_return_sequences")
 MORE = ("tools", "functions", "logprobs", "top_logprobs", "return_logprob", "n_probs", "top_n_tokens")
 
 
-def keeps_events(options: StressOptions, dialect: Dialect, model: str | None) -> bool:
-    """As --keep-events says; where that is auto, if the first request asks for what only events hold."""
-    if options.keep_events != "auto":
-        return options.keep_events == "always"
-    extra, stream = options.body, options.stream
-    firsts = (
-        body(dialect, row, model=model, max_tokens=options.max_tokens, stream=stream, extra=extra)
-        for row in rows_of(options)
-    )
-    first = next(firsts, None)
-    return first is not None and asks_for_more([msgspec.json.decode(first)])
+def keeps_events(wanted: str, first: bytes) -> bool:
+    """As --keep-events says; where that is auto, if the run's first body asks for what only events hold."""
+    return wanted == "always" if wanted != "auto" else asks_for_more([msgspec.json.decode(first)])
 
 
 def asks_for_more(tables: Iterable[Any]) -> bool:

@@ -1,9 +1,9 @@
 """`stress`, top to bottom: find the service, prepare, start the workers, hold the load, take down what happened."""
 
+import dataclasses
 import os
-import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,32 +15,41 @@ from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.folder import create_folder, discard_folder, write_run_json
 from perfcore.records.journal import JournalWriter, Kind
-from perfcore.redaction import redacted, redacted_command, redacted_url
+from perfcore.records.machine import calibration_facts
 from perfcore.run.aggregator import Aggregator
+from perfcore.run.download import download
+from perfcore.run.facts import arrivals_facts, run_facts, transport_facts, worker_facts
 from perfcore.run.kept import keeps_events
 from perfcore.run.memory import SharedMemory, allocate
-from perfcore.run.preparation import NS, Plan, due_offsets, make_plan, rows_of, write_book
-from perfcore.run.progress import SHOW_EVERY_NS, Progress, progress, totals
+from perfcore.run.part import Form
+from perfcore.run.planning import NS, Plan, make_plan
+from perfcore.run.plateau import Goal, Hold, Judge, Plateau
+from perfcore.run.preparation import SERVICE, first_body, form_of, prepare_book, service_tokenizer
+from perfcore.run.progress import Reporter, Show, totals
+from perfcore.run.rows import files_of, peeked, select
+from perfcore.run.scraper import Scraper, scraping
 from perfcore.run.supervision import NO_FILE, Signals, Supervisor
-from perfcore.run.target import Target, find_target
+from perfcore.run.target import Target, find_target, try_out
 from perfcore.run.transport import kept_connections, own_connections
+from perfcore.run.watched import watched_by
 from perfcore.run.worker import WorkerSettings
 from perfcore.run.workers import Worker, end_workers, kill_workers, share_limit, start_worker, wait_until_ready
-from perfcore.versions import versions
+from perfcore.run.writing import Prepared, Tell, untold
 from perfcore.workload.dialect import Dialect, is_streamed, load_dialect, response_paths
+from perfcore.workload.source import Rows
 from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.control import NO_LIMIT, Control, control_bytes
 from perfcore_ext.frame import PHASES
 from perfcore_ext.ring import Reader, create, ring_bytes
 
 START_DELAY_NS = 20_000_000  # between the workers being told and the first request
+FOLLOW_S = 120.0  # that a steady run may go on after its longest time, for the last requests of its window
 WARMUP_CONCURRENCY = 16  # of an open loop, which has none of its own
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
-Show = Callable[[Progress], None]
 Say = Callable[[str], None]
 
 
@@ -62,30 +71,77 @@ class Memory:
     book_file: int
 
 
-def stress(options: StressOptions, show: Show, say: Say) -> Outcome:
+def stress(options: StressOptions, show: Show, say: Say, tell: Tell = untold) -> Outcome:
     """Load a service as the options say and keep what comes in a run folder, not yet evaluated.
 
-    `show` gets the progress twice a second, `say` what a user should know. Raises UserError for what the user can mend.
+    `show` gets the progress twice a second, `say` what a user should know, `tell` how far the
+    preparation is. Raises UserError for what the user can mend.
     """
+    return load(options, None, show, say, tell)
+
+
+def steady(options: StressOptions, judge: Judge, show: Show, say: Say, tell: Tell = untold) -> Outcome:
+    """The same, with the load held until `judge` has seen a plateau and a window of it has been measured.
+
+    The window ends after the duration or the number of requests, or with the precision, that the options ask for; the
+    load is kept up until the last request that was due in it has ended.
+    """
+    longest_s = options.max_duration_s or usual_bound_s(options)
+    goal = Goal(
+        duration_ns=None if options.duration_s is None else round(options.duration_s * NS),
+        requests=options.requests,
+        precision=options.precision,
+        longest_ns=round(longest_s * NS),
+    )
+    held = dataclasses.replace(options, requests=None, duration_s=longest_s + FOLLOW_S)
+    return load(held, Hold(judge, goal, options), show, say, tell)
+
+
+def usual_bound_s(options: StressOptions) -> float:
+    """How long the search for a window may take where nobody says: ten times as long as it is to be, or ten minutes."""
+    return max(600.0, 10 * (options.duration_s or 0.0))
+
+
+def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, tell: Tell) -> Outcome:
+    """What both do."""
     dialect = load_dialect(options.dialect)
     with ExitStack() as stack:
+        if options.download:
+            download(options.dataset, options.data_dir, options.config_dir, say)
+        # A mistake in the data is told before a model is loaded, where the data can be had without the service.
+        early = None if options.tokenizer == SERVICE else select(options, dialect)
         target = find_target(options, dialect, stack, say)
-        folder = create_folder(options.out, "stress")
+        selected = early or select(options, dialect, service_tokenizer(target))
+        first, rows = peeked(selected.rows)
+        form = form_of(options, dialect, target, options.ignore_eos or selected.ignore_eos)
+        opening = first_body(first, form)
+        if options.check:
+            try_out(target, opening, options.http)
+        watched = watched_by(options, dialect, target, say)
+        folder = create_folder(options.out, "steady" if steadily else "stress")
         with discarded_on_error(folder, options.out is not None):
             journal = JournalWriter(folder / "journal.bin")
             stack.callback(journal.close)
-            book_file, rows = make_book(folder, dialect, target, options, journal)
+            book_file, prepared = make_book(folder, rows, form, options, files_of(selected.sources), journal, tell)
+            for remark in selected.remarks():
+                say(remark)
             note(journal, **transport_facts(options, target))
-            plan = make_plan(options, rows)
+            note(journal, **calibration_facts())
+            plan = make_plan(options, prepared.rows, prepared.timestamps_ns)
             memory = allocate_memory(plan, options, book_file, stack)
-            write_run_json(folder, run_facts(options, dialect, target, plan, rows))
+            given = options if steadily is None else steadily.given
+            write_run_json(folder, run_facts(given, dialect, target, plan, prepared.rows, selected))
             control = Control(memory.control.view, plan.workers, plan.slots)
-            workers = start_workers(target, dialect, options, plan, memory, stack)
+            keeps = keeps_events(options.keep_events, opening)
+            workers = start_workers(target, dialect, options, plan, memory, keeps, stack)
             stack.callback(end_workers, workers, control)
             share_limit(control, workers, plan.concurrency or plan.slots * plan.workers)
             wait_until_ready(workers, control)
+            scraper = stack.enter_context(
+                scraping(watched.sources, folder, options.server_metrics_interval_s, watched.gpus, say)
+            )
         with Signals() as signals:
-            return hold(folder, plan, options, memory, control, workers, journal, signals, show)
+            return hold(folder, plan, options, memory, control, workers, journal, signals, show, steadily, scraper)
 
 
 @contextmanager
@@ -99,14 +155,21 @@ def discarded_on_error(folder: Path, given: bool) -> Iterator[None]:
 
 
 def make_book(
-    folder: Path, dialect: Dialect, target: Target, options: StressOptions, journal: JournalWriter
-) -> tuple[int, int]:
-    """An open descriptor of the request book, whose name is already gone, and its number of rows."""
-    path = folder / "book.bin"
-    rows = write_book(path, rows_of(options), dialect, target.model, options, journal)
+    folder: Path,
+    rows: Rows,
+    form: Form,
+    options: StressOptions,
+    files: Iterable[Path],
+    journal: JournalWriter,
+    tell: Tell,
+) -> tuple[int, Prepared]:
+    """An open descriptor of the request book, whose name is gone unless it is kept, and what is known of it."""
+    path = options.book or folder / "book.bin"
+    prepared = prepare_book(path, rows, form, options, journal, files, tell)
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    path.unlink()
-    return file, rows
+    if options.book is None:
+        path.unlink()
+    return file, prepared
 
 
 def allocate_memory(plan: Plan, options: StressOptions, book_file: int, stack: ExitStack) -> Memory:
@@ -118,16 +181,22 @@ def allocate_memory(plan: Plan, options: StressOptions, book_file: int, stack: E
     for ring in rings:
         create(ring.view, capacity)
     due = None
-    if (offsets := due_offsets(plan)) is not None:
-        due = allocate("due", len(offsets))
-        due.view[:] = offsets
+    if plan.due_ns is not None:
+        due = allocate("due", plan.due_ns.nbytes)
+        due.view[:] = plan.due_ns.tobytes()
     for memory in (control, *rings, *([due] if due else [])):
         stack.callback(memory.close)
     return Memory(control, rings, due, book_file)
 
 
 def start_workers(
-    target: Target, dialect: Dialect, options: StressOptions, plan: Plan, memory: Memory, stack: ExitStack
+    target: Target,
+    dialect: Dialect,
+    options: StressOptions,
+    plan: Plan,
+    memory: Memory,
+    keeps: bool,
+    stack: ExitStack,
 ) -> list[Worker]:
     """Spawn the worker processes; each sends its number of request with a name of this run in front."""
     run_name = uuid.uuid4().hex[:12]
@@ -154,7 +223,7 @@ def start_workers(
             complete=list(dialect.complete),
             stream=is_streamed(dialect, options.stream),
             cumulative=dialect.cumulative,
-            keep_events=keeps_events(options, dialect, target.model),
+            keep_events=keeps,
             event_limit=options.max_event_bytes,
             first_byte_timeout_ns=round(options.first_byte_timeout_s * NS),
             idle_timeout_ns=round(options.idle_timeout_s * NS),
@@ -164,42 +233,6 @@ def start_workers(
         )
         workers.append(start_worker(settings))
     return workers
-
-
-def run_facts(options: StressOptions, dialect: Dialect, target: Target, plan: Plan, rows: int) -> dict[str, Any]:
-    """What run.json says of the run itself. Nothing in it is secret."""
-    return {
-        "command": ["perfcore", *redacted_command(sys.argv[1:])],
-        "options": redacted(options),
-        "url": redacted_url(target.urls[0]),
-        "urls": [redacted_url(url) for url in target.urls],
-        "proxy": target.transport.proxy or None,
-        "simulated": target.simulated,
-        "model": target.model,
-        "dialect": dialect.name,
-        "rows": rows,
-        "plan": {
-            "workers": plan.workers,
-            "concurrency": plan.concurrency,
-            "rate": plan.rate,
-            "requests": None if plan.total == NO_LIMIT else plan.total,
-            "duration_s": options.duration_s,
-            "warmups": plan.warmups,
-        },
-        "clock": {"monotonic_ns": monotonic_ns()},
-        "versions": versions(),
-    }
-
-
-def transport_facts(options: StressOptions, target: Target) -> dict[str, Any]:
-    """What the report has to say of how requests travelled."""
-    return {
-        "note": "transport",
-        "urls": [redacted_url(url) for url in target.urls],
-        "proxy": target.transport.proxy,
-        "insecure": options.insecure,
-        "connections": options.connections,
-    }
 
 
 def hold(
@@ -212,6 +245,8 @@ def hold(
     journal: JournalWriter,
     signals: Signals,
     show: Show,
+    steadily: Hold | None,
+    scraper: Scraper | None,
 ) -> Outcome:
     """Run the warm-up and the measured phase, then note how it went."""
     rings = {number: Reader(ring.view) for number, ring in enumerate(memory.rings)}
@@ -224,7 +259,9 @@ def hold(
             run_phase(supervisor, plan, "warmup", 1)
         before = {worker.number: control.counters(worker.number) for worker in workers}
         began_ns = reporter.begin()
-        ended_by = run_phase(supervisor, plan, "measured", 2) if not signals.count else "interrupt"
+        plateau = None if steadily is None else plateau_of(steadily, plan, control, workers)
+        with looked_at(scraper):
+            ended_by = run_phase(supervisor, plan, "measured", 2, plateau) if not signals.count else "interrupt"
     except UserError as error:
         control.abort()
         raise UserError(f"{error}; what was measured until then is in {folder} (perfcore report {folder})") from None
@@ -238,14 +275,37 @@ def hold(
     return Outcome(folder, code)
 
 
-def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> str:
+@contextmanager
+def looked_at(scraper: Scraper | None) -> Iterator[None]:
+    """Have the server's metrics read right before and right after."""
+    if scraper is not None:
+        scraper.now()
+    yield
+    if scraper is not None:
+        scraper.now()
+
+
+def plateau_of(steadily: Hold, plan: Plan, control: Control, workers: list[Worker]) -> Plateau:
+    """What decides how long the load of a steady run is held."""
+    asked = None if plan.open_loop else plan.concurrency
+    return Plateau(
+        control,
+        steadily.judge,
+        steadily.goal,
+        asked,
+        plan.due_ns,
+        lambda: [worker.number for worker in workers if worker.alive],
+    )
+
+
+def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int, plateau: Plateau | None = None) -> str:
     """Describe the phase in the control block, see it through, note it; returns what ended it."""
     control, workers = supervisor.control, supervisor.workers
     warmup = phase == "warmup"
     total = plan.warmups if warmup else plan.total
     limit = plan.concurrency or plan.slots * plan.workers
     if warmup:
-        limit = min(limit, WARMUP_CONCURRENCY if plan.rate is not None else limit)
+        limit = min(limit, WARMUP_CONCURRENCY if plan.open_loop else limit)
     share_limit(control, workers, limit)
     start_ns = monotonic_ns() + START_DELAY_NS
     stop_ns = NO_LIMIT if warmup or plan.duration_ns is None else start_ns + plan.duration_ns
@@ -258,6 +318,7 @@ def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> st
         "first_request_id": first,
         "concurrency": limit if plan.concurrency or warmup else None,
         "rate": None if warmup else plan.rate,
+        "arrivals": None if warmup else arrivals_facts(plan),
     }
     note(supervisor.journal, **facts)
     control.start_segment(
@@ -268,8 +329,11 @@ def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> st
         first_request_id=first,
         total=total,
         ramp_interval_ns=0 if warmup else plan.ramp_interval_ns,
-        open_loop=plan.rate is not None and not warmup,
+        open_loop=plan.open_loop and not warmup,
     )
+    if plateau is not None:
+        plateau.begin(start_ns)
+        supervisor.look = plateau
     ended_by = supervisor.watch(number, limit, phase)
     unsent = [
         slot[0] for worker in workers if worker.alive for slot in control.claimed_slots(worker.number) if slot[4] == -2
@@ -280,51 +344,10 @@ def run_phase(supervisor: Supervisor, plan: Plan, phase: str, number: int) -> st
         end_ns=monotonic_ns(),
         claimed=first + control.claimed,
         unsent=sorted(unsent),
+        window=None if plateau is None else plateau.facts(),
         stopped_by=ended_by if ended_by != "complete" else "duration" if plan.total == NO_LIMIT else "requests",
     )
     return ended_by
-
-
-class Reporter:
-    """Shows the progress of the measured phase, twice a second at most."""
-
-    def __init__(self, control: Control, show: Show) -> None:
-        self._control = control
-        self._show = show
-        self._before: dict[str, int] = {}
-        self._began_ns: int | None = None
-        self._next_ns = 0
-
-    def begin(self) -> int:
-        """The measured phase begins; returns the time."""
-        self._before = totals(self._control)
-        self._began_ns = monotonic_ns()
-        return self._began_ns
-
-    def __call__(self) -> None:
-        now = monotonic_ns()
-        if self._began_ns is not None and now >= self._next_ns:
-            self._show(progress(self._control, self._before, (now - self._began_ns) / NS))
-            self._next_ns = now + SHOW_EVERY_NS
-
-
-def worker_facts(worker: Worker, before: dict[str, int], control: Control, wall_ns: int) -> dict[str, Any]:
-    """What a worker did during the measured phase."""
-    now = control.counters(worker.number)
-    return {
-        "note": "worker",
-        "worker": worker.number,
-        "wall_s": wall_ns / NS,
-        "cpu_s": (now["cpu_ns"] - before["cpu_ns"]) / NS,
-        "requests": now["completed"] - before["completed"],
-        "connections": now["connections"] - before["connections"],
-        "loops": now["wake_ups"] - before["wake_ups"],
-        "reads": now["reads"] - before["reads"],
-        "busy_s": (now["busy_ns"] - before["busy_ns"]) / NS,
-        "peak_in_flight": now["peak_in_flight"],
-        "ring_full_waits": now["ring_full_waits"],
-        "ring_peak_waiting_bytes": now["ring_peak_waiting_bytes"],
-    }
 
 
 def exit_code(signals: Signals, supervisor: Supervisor, control: Control) -> int:

@@ -1,11 +1,16 @@
 """How far a run is, from the counters that its workers keep in shared memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from perfcore_ext.clock import monotonic_ns
 from perfcore_ext.control import Control
 from perfcore_ext.histogram import Histogram
 
+NS = 1_000_000_000
 SHOW_EVERY_NS = 500_000_000
+
+Show = Callable[["Progress"], None]
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,26 @@ def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Prog
 
 def in_ms(duration_ns: float | None) -> float | None:
     return None if duration_ns is None else duration_ns / 1e6
+
+
+class Reporter:
+    """Shows the progress of the measured phase, twice a second at most."""
+
+    def __init__(self, control: Control, show: Show) -> None:
+        self._control = control
+        self._show = show
+        self._before: dict[str, int] = {}
+        self._began_ns: int | None = None
+        self._next_ns = 0
+
+    def begin(self) -> int:
+        """The measured phase begins; returns the time."""
+        self._before = totals(self._control)
+        self._began_ns = monotonic_ns()
+        return self._began_ns
+
+    def __call__(self) -> None:
+        now = monotonic_ns()
+        if self._began_ns is not None and now >= self._next_ns:
+            self._show(progress(self._control, self._before, (now - self._began_ns) / NS))
+            self._next_ns = now + SHOW_EVERY_NS

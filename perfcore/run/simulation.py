@@ -81,6 +81,9 @@ class SimulatorSettings:
         "NAME",
     )
     slots: int = setting(0, "Requests generated at a time, further ones queue; 0: no limit.", int, "N", least=0)
+    prefix_cache_tokens: int = setting(
+        0, "Tokens of prompts that a prefix cache keeps; 0: there is none.", int, "N", least=0, most=1e10
+    )
     output_tokens: tuple[int, int] = setting(
         (64, 64), "Length of an answer that the request does not limit: N, or LO:HI (uniform).", lengths, "N"
     )

@@ -54,6 +54,7 @@ class Supervisor:
     signals: Signals
     grace_ns: int
     show: Callable[[], None]
+    look: Callable[[], None] | None = None  # called at each look at a segment that decides its end itself
     lost: list[Worker] = field(default_factory=list)
     _stop_ns: int | None = None
 
@@ -71,6 +72,8 @@ class Supervisor:
                 self.aggregator.drain()
                 return "interrupt" if self.signals.count else "complete"
             self._obey()
+            if self.look is not None:
+                self.look()
             self.show()
             if moved < FULL_BYTES:
                 time.sleep(SLEEP_S)

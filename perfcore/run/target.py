@@ -11,7 +11,6 @@ from perfcore.options import StressOptions
 from perfcore.redaction import redacted_url
 from perfcore.run.local import with_local_server
 from perfcore.run.ports import check_ports, local_ports, new_connections_warning
-from perfcore.run.preparation import rows_of
 from perfcore.run.service import (
     Models,
     ask,
@@ -25,8 +24,7 @@ from perfcore.run.simulator import SimulatorSettings, start_simulator
 from perfcore.run.transport import Transport, shares_connections, transport
 from perfcore.versions import versions
 from perfcore.workload.address import models_url, request_url
-from perfcore.workload.conversation import turns
-from perfcore.workload.dialect import Dialect, encoder, service_headers
+from perfcore.workload.dialect import Dialect, service_headers
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Target:
     headers: tuple[str, ...]
     transport: Transport
     simulated: bool
+    listed: list[Models | None]  # the models of each URL, None where there is no list or nobody needs it
 
 
 def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say: Callable[[str], None]) -> Target:
@@ -52,14 +51,17 @@ def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say:
     headers = service_headers(dialect, options.stream, given, options.header, options.model)
     models = listed(options, dialect, bases, headers, way)
     model = choose_model(options.model, models[0])
-    if options.check:
-        encoded = trial(options, dialect, model)
-        for url, known in zip(urls, models, strict=True):
-            answer = ask(url, headers, way.curl, encoded)
-            refuse_hopeless(answer, url, model, known)
-            refuse_other_version(answer, url, options.http)
     say(f"Measuring {', '.join(map(redacted_url, urls))}" + (f", model {model}" if model else ""))
-    return Target(urls, model, headers, way, not options.url and options.unix_socket is None)
+    return Target(urls, model, headers, way, not options.url and options.unix_socket is None, models)
+
+
+def try_out(target: Target, first: bytes, http: str) -> None:
+    """Send the first body of the run, for the shortest answer; raises UserError where the run could only fail."""
+    encoded = one_token(first)
+    for url, known in zip(target.urls, target.listed, strict=True):
+        answer = ask(url, target.headers, target.transport.curl, encoded)
+        refuse_hopeless(answer, url, target.model, known)
+        refuse_other_version(answer, url, http)
 
 
 def addresses(options: StressOptions, stack: ExitStack, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -92,10 +94,3 @@ def listed(
     """The models that each URL lists; None where there is no list or nobody needs it."""
     lists = [models_url(base, dialect) if options.check or options.model is None else None for base in bases]
     return [None if url is None else list_models(url, headers, way.curl) for url in lists]
-
-
-def trial(options: StressOptions, dialect: Dialect, model: str | None) -> bytes:
-    """The first request of the run, for the shortest answer."""
-    encode = encoder(dialect, model=model, max_tokens=options.max_tokens, stream=options.stream, extra=options.body)
-    first = next(turns(next(rows_of(options)), encode, options.history, options.think_s))
-    return one_token(first.body)

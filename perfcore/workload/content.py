@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from perfcore.errors import UserError
-from perfcore.workload.dataset import MEDIA, Row
+from perfcore.workload.dataset import MEDIA
 from perfcore.workload.media import Media, is_local, load, with_references
+from perfcore.workload.row import OF_A_TURN, Row
 from perfcore.workload.template import filled, placeholders
 
 MESSAGE = {"role": "user", "content": "{content}"}
@@ -40,7 +41,7 @@ def values_of(row: Row, wanted: set[str], forms: Forms) -> dict[str, Any]:
 def opening(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages of a conversation up to the first of the user."""
     first = next((at for at, message in enumerate(turns) if message["role"] == "user"), len(turns))
-    return turns[: first + 1]
+    return [{key: value for key, value in message.items() if key not in OF_A_TURN} for message in turns[: first + 1]]
 
 
 def found_in(row: Row, wanted: set[str], forms: Forms) -> dict[str, Any]:

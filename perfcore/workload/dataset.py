@@ -1,110 +1,103 @@
-"""Data sets: JSON lines in, rows out, one at a time."""
+"""Rows as perfcore itself writes them: the reader `rows`, which takes any format of files.py, one record at a time."""
 
-import gzip
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from perfcore.errors import UserError
+from perfcore.workload.columns import from_cells, from_columns
+from perfcore.workload.files import Record, format_of, json_kind, number_of, records
 from perfcore.workload.media import located, with_references
+from perfcore.workload.row import Row
+from perfcore.workload.source import Reader, Wanted
+from perfcore.workload.timestamps import timestamp_ns
 
-WORKLOADS = ("prompt", "messages", "turns", "token_ids", "input", "query")
+WORKLOADS = ("prompt", "messages", "turns", "token_ids", "input", "query", "body")
 MEDIA = ("images", "audios", "videos")
-KNOWN = {"id", *WORKLOADS, "documents", "tools", *MEDIA, "max_tokens", "think_s", "reference", "meta"}
+OBJECTS = {"body", "headers"}
+KNOWN = {"id", *WORKLOADS, "documents", "tools", *MEDIA, "max_tokens", "think_s", "reference", "meta", "headers"}
 # What only counts where nothing before it says what is to be sent: data sets have columns of these names too.
 ASKED = ("prompt", "messages", "turns", "token_ids")
-ELSE_META = ("input", "query", "documents")
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ELSE_META = ("input", "query", "documents", "body")
+# Fields that may be JSON in a cell, and those that are numbers.
+JSON_FIELDS = {"messages", "turns", "token_ids", "input", "documents", "tools", "meta", *MEDIA, *OBJECTS}
+NUMBERS = {"max_tokens", "think_s"}
 
 
-class Row(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request to be sent, and what the data set says of it.
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the reader `rows`."""
 
-    One of WORKLOADS says what is asked: a prompt, messages, the turns of a conversation (messages of which each of a
-    user is sent by itself), a prompt's token ids, the texts (or token ids) of an embedding, or a query whose documents
-    are to be ranked. Pictures, sound and films are paths, URLs or data: URLs.
+    columns: Annotated[
+        list[str], msgspec.Meta(description="Names of the columns of CSV and TSV whose first line does not name them.")
+    ] = []
+    model: Annotated[str, msgspec.Meta(description="Column with the model or LoRA adapter that a row asks for.")] = ""
+
+
+def read(paths: Sequence[Path], settings: Settings, wanted: Wanted) -> Iterator[Row]:
+    """Rows of all files, one after the other; of several files each names its part of the data set."""
+    for path in paths:
+        yield from read_rows(path, settings, wanted.timestamp_unit, part_name(path) if len(paths) > 1 else "")
+
+
+def part_name(path: Path) -> str:
+    """Name of a file without its endings, or of a folder."""
+    return path.name.partition(".")[0] or path.name
+
+
+def read_rows(path: Path, settings: Settings | None = None, unit: str = "s", part: str = "") -> Iterator[Row]:
+    """Rows of a file in any format of files.py, read as they are asked for.
+
+    A row has `prompt`, `question`, `messages`, `turns`, `token_ids`, `input`, `query` with `documents`, or `body`,
+    optionally `id`, `max_tokens`, `think_s`, `tools`, `images`, `audios`, `videos`, `headers`, `timestamp` (numbers of
+    `unit`), `reference` or `answer`; what else it has goes to `meta`. Its id is the number of its line (or row), behind
+    the `part`, if it gives none, and its files count from the data set's folder. Raises UserError that names file, line
+    and field.
     """
-
-    id: str
-    prompt: str | None = None
-    messages: list[dict[str, Any]] | None = None
-    max_tokens: int | None = None
-    reference: Any = None
-    meta: dict[str, Any] = {}
-    token_ids: list[int] | None = None
-    input: list[str] | list[list[int]] | None = None
-    query: str | None = None
-    documents: list[str] | list[dict[str, Any]] | None = None
-    tools: list[dict[str, Any]] | None = None
-    images: list[str] = []
-    audios: list[str] = []
-    videos: list[str] = []
-    turns: list[dict[str, Any]] | None = None
-    think_s: float | None = None
+    form = format_of(path)
+    columns, model = (settings.columns, settings.model) if settings else ((), "")
+    for record in records(path, columns):
+        row = row_of(record, form, path.parent, model, unit)
+        yield msgspec.structs.replace(row, **of_part(row, record, part)) if part else row
 
 
-def prompt_rows(prompts: Iterable[str]) -> Iterator[Row]:
-    """Rows of prompts that were given in the place of a data set; their ids count from 1."""
-    for number, prompt in enumerate(prompts, 1):
-        yield Row(id=str(number), prompt=prompt)
+def of_part(row: Row, record: Record, part: str) -> dict[str, Any]:
+    """What a row of one file among several has: the part, also in the number that it is named by."""
+    own = record.fields.get("id") is not None
+    return {"subset": part, "id": row.id if own else f"{part}/{row.id}"}
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """Rows of a file of JSON lines, unpacked if it ends in .gz, read as they are asked for; blank lines do not count.
-
-    A row has `prompt`, `question`, `messages`, `turns`, `token_ids`, `input` or `query` with `documents`, optionally
-    `id`, `max_tokens`, `think_s`, `tools`, `images`, `audios`, `videos`, `reference` or `answer`; what else it has goes
-    to `meta`. Its id is the line's number if it gives none, and its files count from the data set's folder. Raises
-    UserError that names file, line and field.
-    """
-    rows = 0
+def row_of(record: Record, form: str, folder: Path, model: str, unit: str) -> Row:
+    """Row of a record of a file in `form`; raises UserError that names its place and the field."""
     try:
-        with opened(path) as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    rows += 1
-                    yield row_of(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line, path, number)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} cannot be unpacked after {rows} rows ({error}); fetch or compress it anew") from None
-    except OSError as error:
-        raise UserError(f"cannot read the data set {path}: {error.strerror}; give a file of JSON lines") from None
-    if not rows:
-        raise UserError(f'the data set {path} is empty; give it at least one line such as {{"prompt": "Hello"}}')
-
-
-def opened(path: Path) -> BinaryIO:
-    """File of plain or packed lines, to be read from its start."""
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-
-
-def row_of(line: bytes, path: Path, number: int) -> Row:
-    """Row of one line; raises UserError that names the line and what is wrong with it."""
-    try:
-        given = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}, line {number}: not JSON ({error}); each line has to be one JSON object") from None
-    if not isinstance(given, dict):
-        raise UserError(f"{path}, line {number}: a JSON {kind(given)}, not an object; each line has to be one object")
-    try:
-        return row_from(given, number, path.parent)
+        return row_from(plain(record, form), record.place, folder, model, unit)
     except ValueError as error:
-        raise UserError(f"{path}, line {number}: {error}") from None
+        raise UserError(f"{record.place}: {error}") from None
 
 
-def row_from(given: dict[str, Any], number: int, folder: Path) -> Row:
-    """Row of a decoded object whose files count from `folder`; raises ValueError that names the field."""
-    fields = {key: value for key, value in given.items() if value is not None}
+def plain(record: Record, form: str) -> dict[str, Any]:
+    """Fields that say something, as JSON would have them; raises ValueError that names the field."""
+    if form in ("csv", "tsv"):
+        return from_cells(record.fields, JSON_FIELDS, NUMBERS)
+    if form in ("parquet", "saved"):
+        return from_columns(record.fields, JSON_FIELDS, NUMBERS)
+    return {key: value for key, value in record.fields.items() if value is not None}
+
+
+def row_from(given: dict[str, Any], place: str, folder: Path, model: str = "", unit: str = "s") -> Row:
+    """Row of the fields at a place, whose files count from `folder`; raises ValueError that names the field."""
+    fields = dict(given)
+    chosen = fields.pop(model, None) if model else None
     renamed(fields, "question", "prompt", unless="messages")
     renamed(fields, "answer", "reference")
     by_type(fields)
+    sent_ns = recorded_time(fields, unit)
     asked = any(name in fields for name in ASKED)
-    meta = {key: fields.pop(key) for key in list(fields) if key not in KNOWN or (asked and key in ELSE_META)}
+    meta = {key: fields.pop(key) for key in list(fields) if is_meta(key, fields[key], asked)}
     own_meta = fields.pop("meta", {})
     row = Row(
-        id=identity(fields.get("id", number)),
+        id=identity(fields.get("id", number_of(place))),
         prompt=prompt(fields.get("prompt")),
         messages=messages(fields.get("messages"), folder),
         max_tokens=token_limit(fields.get("max_tokens")),
@@ -117,10 +110,35 @@ def row_from(given: dict[str, Any], number: int, folder: Path) -> Row:
         tools=objects(fields.get("tools"), "tools"),
         turns=turns(fields.get("turns"), folder),
         think_s=think_time(fields.get("think_s")),
-        **{name: references(fields.get(name), name, folder) for name in MEDIA},
+        body=fields.get("body"),
+        headers=fields.get("headers", {}),
+        model=prompt(chosen, model),
+        timestamp_ns=sent_ns,
+        images=references(fields.get("images"), "images", folder),
+        audios=references(fields.get("audios"), "audios", folder),
+        videos=references(fields.get("videos"), "videos", folder),
     )
     check_workload(row)
     return row
+
+
+def is_meta(key: str, value: object, asked: bool) -> bool:
+    """Whether a field says nothing of what is sent: many a data set has fields of the names that count here."""
+    if key == "headers":
+        return not (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))
+    return key not in KNOWN or (asked and key in ELSE_META) or (key == "body" and not isinstance(value, dict))
+
+
+def recorded_time(fields: dict[str, Any], unit: str) -> int | None:
+    """Time of the field `timestamp`, which is taken out; one that is no time stays, for a replay alone needs it."""
+    if "timestamp" not in fields:
+        return None
+    try:
+        found = timestamp_ns(fields.get("timestamp"), unit, "")
+    except UserError:
+        return None
+    del fields["timestamp"]
+    return found
 
 
 def by_type(fields: dict[str, Any]) -> None:
@@ -155,14 +173,14 @@ def renamed(fields: dict[str, Any], name: str, to: str, unless: str = "") -> Non
 def identity(value: object) -> str:
     """Text of an id; raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"id is a JSON {kind(value)}; it has to be text or a whole number")
+        raise ValueError(f"id is a JSON {json_kind(value)}; it has to be text or a whole number")
     return str(value)
 
 
 def prompt(value: object, name: str = "prompt") -> str | None:
     """Prompt or none; raises ValueError."""
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name} is a JSON {kind(value)}; it has to be text")
+        raise ValueError(f"{name} is a JSON {json_kind(value)}; it has to be text")
     if value == "":
         raise ValueError(f"{name} is empty; give it text or leave the line out")
     return value
@@ -230,7 +248,7 @@ def messages(value: object, folder: Path, name: str = "messages") -> list[dict[s
     if value is None:
         return None
     if not isinstance(value, list) or not value:
-        wrong = "is empty" if value == [] else f"is a JSON {kind(value)}"
+        wrong = "is empty" if value == [] else f"is a JSON {json_kind(value)}"
         raise ValueError(f"{name} {wrong}; it has to be a list of objects with role and content")
     for place, message in enumerate(value):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
@@ -266,7 +284,6 @@ def token_limit(value: object) -> int | None:
     return value
 
 
-def kind(value: object) -> str:
-    """Name of a decoded value's type in the words of JSON."""
-    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+READERS = {
+    "rows": Reader(read, Settings, "Rows as docs/datasets.md describes them, in any format of files."),
+}

@@ -10,8 +10,8 @@ import msgspec
 
 from perfcore.errors import UserError
 from perfcore.workload.content import PART_WORDS, TOOL_WORDS, VALUES, Forms, values_of
-from perfcore.workload.dataset import Row
 from perfcore.workload.media import KINDS
+from perfcore.workload.row import Row
 from perfcore.workload.template import PLACEHOLDER, filled, merged, placeholders, strings
 
 PACKAGE = Path(__file__).parents[1]
@@ -24,6 +24,8 @@ REQUEST_WORDS = ("model", "max_tokens", "stream", *VALUES)
 WORDS = {
     "request": REQUEST_WORDS,
     "request_streaming": REQUEST_WORDS,
+    "exact": REQUEST_WORDS,
+    "adapter": ("adapter",),
     "message": tuple(name for name in VALUES if name != "messages"),
     "parts": PART_WORDS,
     "tool": TOOL_WORDS,
@@ -76,6 +78,8 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     complete: tuple[Literal["finish", "done", "end"], ...] = ("finish", "done")
     models_path: str = "/v1/models"
     request_streaming: dict[str, Any] = {}
+    exact: dict[str, Any] = {}
+    adapter: dict[str, Any] = {}
     path_full: str | None = None
     cumulative: bool = False
     max_tokens: int | None = None
@@ -217,30 +221,67 @@ def line_name(line: str) -> str:
 
 
 def body(
-    dialect: Dialect, row: Row, *, model: str | None, max_tokens: int | None, stream: bool, extra: Mapping[str, Any]
+    dialect: Dialect,
+    row: Row,
+    *,
+    model: str | None,
+    max_tokens: int | None,
+    stream: bool,
+    extra: Mapping[str, Any],
+    exact: bool = False,
 ) -> bytes:
     """Encoded body of one row's request; `encoder` is the same for many rows."""
-    return encoder(dialect, model=model, max_tokens=max_tokens, stream=stream, extra=extra)(row)
+    return encoder(dialect, model=model, max_tokens=max_tokens, stream=stream, extra=extra, exact=exact)(row)
 
 
 def encoder(
-    dialect: Dialect, *, model: str | None, max_tokens: int | None, stream: bool, extra: Mapping[str, Any]
+    dialect: Dialect,
+    *,
+    model: str | None,
+    max_tokens: int | None,
+    stream: bool,
+    extra: Mapping[str, Any],
+    exact: bool = False,
 ) -> Callable[[Row], bytes]:
     """Function from a row to the encoded body of its request: the dialect's template filled in, then `extra` merged.
 
     Keys whose placeholder has no value are left out, and null in `extra` removes a key. A `max_tokens` that is given
-    goes before a row's own, and that before the dialect's. The
-    function raises UserError for a row that the dialect cannot express.
+    goes before a row's own, and that before the dialect's; with `exact` an answer is to have just that length. A row's
+    own model goes before `model`, and what a recorded body says before all but whether it is streamed. The function
+    raises UserError for a row that the dialect cannot express; `encoder` itself where it has no word for `exact`.
     """
     stream = is_streamed(dialect, stream)
     template = merged(dialect.request, dialect.request_streaming) if stream else dialect.request
+    if exact and not dialect.exact:
+        raise UserError(f"{dialect.name} has no word for --ignore-eos; give what the service takes with --body instead")
+    template = merged(template, dialect.exact) if exact else template
     wanted = placeholders(template)
     forms = Forms(dialect.name, dialect.message, dialect.parts, dialect.tool)
-    chosen = {"model": model, "stream": stream}
+    frame = around_a_body(template)
 
     def encode(row: Row) -> bytes:
+        chosen = {"model": row.model if row.model and not dialect.adapter else model, "stream": stream}
+        if row.body is not None:
+            return msgspec.json.encode(around(row.body, filled(frame, chosen), extra))
         limit = row.max_tokens if max_tokens is None else max_tokens
         values = chosen | {"max_tokens": dialect.max_tokens if limit is None else limit}
-        return msgspec.json.encode(merged(filled(template, values | values_of(row, wanted, forms)), extra))
+        found = filled(template, values | values_of(row, wanted, forms))
+        if row.model and dialect.adapter:
+            found = merged(found, filled(dialect.adapter, {"adapter": row.model}))
+        elif row.model and "model" not in wanted:
+            raise UserError(f"row {row.id} asks for {row.model}, and {dialect.name} has no place for a model's name")
+        return msgspec.json.encode(merged(found, extra))
 
     return encode
+
+
+def around_a_body(template: Mapping[str, Any]) -> dict[str, Any]:
+    """What a template says of any request: the keys that have nothing to do with the row."""
+    return {key: value for key, value in template.items() if placeholders({key: value}) <= {"model", "stream"}}
+
+
+def around(recorded: Mapping[str, Any], frame: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded body with what it leaves open; it is streamed as this run is, or its answer could not be read."""
+    streamed = {key: value for key, value in frame.items() if key in ("stream", "stream_options")}
+    found = {**merged(frame, extra), **recorded, **streamed}
+    return found if streamed.get("stream_options") else {k: v for k, v in found.items() if k != "stream_options"}

@@ -40,6 +40,10 @@ PLAIN: dict[str, Any] = {
     "reasoning_tokens": -1,
     "cached_tokens": -1,
     "token_source": "server",
+    "input_token_source": "",
+    "input_tokens_asked": -1,
+    "input_tokens_counted": -1,
+    "output_tokens_asked": -1,
     "token_events": 0,
     "events": 0,
     "bad_json": 0,
@@ -62,12 +66,18 @@ TYPES: dict[str, Any] = {
     "error_class": np.int16,
     "finish_reason": np.int16,
     "token_source": np.int16,
+    "input_token_source": np.int16,
     "phase": np.int16,
 }
 
 ERROR_CLASSES = (*frame.ERROR_CLASSES, "http_500")
 FINISH_REASONS = ("stop", "length")
-WORDS = {"error_class": ERROR_CLASSES, "finish_reason": FINISH_REASONS, "token_source": TOKEN_SOURCES}
+WORDS = {
+    "error_class": ERROR_CLASSES,
+    "finish_reason": FINISH_REASONS,
+    "token_source": TOKEN_SOURCES,
+    "input_token_source": TOKEN_SOURCES,
+}
 
 
 def requests(*rows: dict[str, Any]) -> Requests:

@@ -1,0 +1,122 @@
+"""What the commands that send load have in common: their flags, one run with its progress, its report."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perfcore.cli import series
+from perfcore.cli.dry import dry
+from perfcore.cli.flags import flags, spread
+from perfcore.cli.points import FLAGS, wanted
+from perfcore.errors import UserError
+from perfcore.options import StressOptions
+from perfcore.report.live import Live, Snapshot
+from perfcore.report.preparing import Preparing
+from perfcore.report.terminal import show
+from perfcore.run.master import Outcome, Say
+from perfcore.run.progress import Progress, Show
+from perfcore.run.writing import Tell
+
+Send = Callable[[StressOptions, Show, Say, Tell], Outcome]
+Finish = Callable[[Path], dict[str, Any]]
+
+
+def perform(given: dict[str, Any], command: str, send: Send, finish: Finish) -> tuple[int, dict[str, Any] | None]:
+    """Make the run, or the runs, that are asked for; returns exit code and, of a single run, its metrics."""
+    config, dry_run = given.pop("config"), given.pop("dry_run")
+    models, datasets = given.pop("models"), given.pop("datasets")
+    plan = wanted(given, config, os.environ, models, datasets, command)
+    options = plan.resolved[0].options
+    for note in dict.fromkeys(note for resolved in plan.resolved for note in resolved.notes):
+        notice(options)(note)
+    if dry_run:
+        click.echo(dry(plan))
+        return 0, None
+    if not plan.alone:
+        return series.run(plan.points, lambda point: measure(point, send), notice(options)), None
+    refuse_resume(options)
+    outcome = measure(options, send)
+    metrics = finish(outcome.folder)
+    print_report(metrics, outcome.folder, options)
+    return outcome.exit_code, metrics
+
+
+def measure(options: StressOptions, send: Send) -> Outcome:
+    """One run, with its progress on standard error."""
+    live, preparing = Live(sys.stderr), Preparing(sys.stderr)
+    shown = (silent, silent) if options.quiet else (lambda now: live.update(snapshot(now)), preparing.update)
+    try:
+        outcome = send(options, shown[0], notice(options), shown[1])
+    finally:
+        preparing.close()
+    live.close()
+    return outcome
+
+
+def refuse_resume(options: StressOptions) -> None:
+    """Raise UserError where a single run is to go on."""
+    if options.resume:
+        raise UserError(
+            "--resume goes on with several runs, and this is one; leave it out, or give --concurrency 1,2,4"
+        )
+
+
+def snapshot(now: Progress) -> Snapshot:
+    """The master's progress in the words of the live line."""
+    return Snapshot(**dataclasses.asdict(now))
+
+
+def silent(*_: object) -> None:
+    """Show nothing."""
+
+
+def notice(options: StressOptions) -> Callable[[str], None]:
+    """Tell the user something on standard error, unless they want it quiet."""
+    return silent if options.quiet else lambda line: click.echo(line, err=True)
+
+
+def print_report(metrics: dict[str, Any], folder: Path, options: StressOptions) -> None:
+    """The tables, or metrics.json, or with --quiet nothing."""
+    if options.json:
+        click.echo(json.dumps(metrics, indent=2, ensure_ascii=False))
+    elif not options.quiet:
+        show(metrics, folder, sys.stdout)
+
+
+class Load(click.Command):
+    """A command whose --models and --datasets take names up to the next flag; a class as click is told so."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takers = {name for flag in self.params if not getattr(flag, "is_flag", False) for name in flag.opts}
+        return super().parse_args(ctx, spread(args, [f"--{name}" for name in FLAGS], takers))
+
+
+def parameters(command: str) -> list[click.Parameter]:
+    """All flags of a command."""
+    return [
+        *flags(command),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            help="File of options: TOML, YAML, JSON, or an AISBench .py of models, which is read and never executed.",
+        ),
+        click.Option(
+            ["--models"],
+            multiple=True,
+            metavar="NAME|FILE...",
+            help="Presets of models, each in the place of --preset; a run with each of the data sets.",
+        ),
+        click.Option(
+            ["--datasets"],
+            multiple=True,
+            metavar="NAME|PATH...",
+            help="Data sets, each in the place of --dataset; a run with each of the models.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Print the options and where each came from; send nothing."),
+    ]

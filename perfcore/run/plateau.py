@@ -1,0 +1,172 @@
+"""While a steady run goes on: when its window begins, when it may end, and when nothing in it is open any more.
+
+The window that the report uses is found afterwards in the records. What is decided here, on counters that are looked at
+ten times a second, is only how long the load is held: long enough for a window of the length that was asked for, and on
+until every request that was due in it has ended, so that no measured request ever runs on a server that empties.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfcore.options import StressOptions
+from perfcore_ext.clock import monotonic_ns
+from perfcore_ext.control import Control
+from perfcore_ext.histogram import Histogram
+
+SAMPLE_NS = 100_000_000
+JUDGE_NS = 1_000_000_000  # between two looks for the plateau
+LEAST_PRECISE_NS = 10_000_000_000  # a shorter window says nothing of how much longer ones vary
+UNSENT_NS = 30_000_000_000  # that requests which are due and find no room may take to be sent
+
+
+@dataclass(frozen=True)
+class Series:
+    """Counters of the run over time, cumulative but for `in_flight`; arrays of equal length."""
+
+    time_ns: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    completed: NDArray[np.int64]
+    in_flight: NDArray[np.int64]
+    ttft_count: NDArray[np.int64]
+    ttft_sum_ns: NDArray[np.int64]
+
+
+class Judge(Protocol):
+    """The mathematics, which belongs to the analysis and is handed down."""
+
+    def plateau_start(self, series: Series, asked: int | None) -> int | None:
+        """Sample at which the plateau begins, None if none is seen yet; `asked`: in flight, of a closed loop."""
+
+    def relative_half_width(self, series: Series, start: int) -> float | None:
+        """Half the width of the 95 % interval of output tokens per second since a sample, as a share of it."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What ends the window; None for what does not. `longest_ns` ends the search for one too."""
+
+    duration_ns: int | None
+    requests: int | None
+    precision: float | None
+    longest_ns: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How a steady run is held."""
+
+    judge: Judge
+    goal: Goal
+    given: StressOptions  # as the user gave them, before the length of the run was derived from them
+
+
+class Plateau:
+    """Looks at the run each time that it is called, and ends its sending when everything in the window has ended."""
+
+    def __init__(
+        self,
+        control: Control,
+        judge: Judge,
+        goal: Goal,
+        asked: int | None,
+        due_ns: NDArray[np.int64] | None,
+        alive: Callable[[], list[int]],
+    ) -> None:
+        self._control = control
+        self._judge = judge
+        self._goal = goal
+        self._asked = asked
+        self._due_ns = due_ns  # offsets of an open loop
+        self._alive = alive  # numbers of the workers that live
+        self._began_ns = 0
+        self._samples: list[tuple[int, ...]] = []
+        self._judged_ns = 0
+        self.start_ns: int | None = None
+        self.end_ns: int | None = None
+        self.end_reason = ""
+        self.followed = False
+
+    def begin(self, start_ns: int) -> None:
+        """The measured phase starts at this time."""
+        self._began_ns = start_ns
+
+    def __call__(self) -> None:
+        now = monotonic_ns()
+        if self.end_ns is not None:
+            self._follow(now)
+        elif not self._samples or now - self._samples[-1][0] >= SAMPLE_NS:
+            self._samples.append(self._sample(now))
+            if now - self._judged_ns >= JUDGE_NS:
+                self._judged_ns = now
+                self._decide(now)
+
+    def facts(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        return {
+            "plateau_ns": self.start_ns,
+            "end_ns": self.end_ns,
+            "end_reason": self.end_reason or "interrupt",
+            "followed": self.followed,
+        }
+
+    def _decide(self, now: int) -> None:
+        series = Series(*np.array(self._samples, np.int64).T)
+        start = self._judge.plateau_start(series, self._asked)
+        self.start_ns = None if start is None else int(series.time_ns[start])
+        reason = self._reason(series, start, now)
+        if reason:
+            self.end_ns, self.end_reason = now, reason
+
+    def _reason(self, series: Series, start: int | None, now: int) -> str:
+        """Why the window ends now, or an empty text."""
+        goal = self._goal
+        if now - self._began_ns >= goal.longest_ns:
+            return "max_duration"
+        if start is None:
+            return ""
+        length_ns = now - int(series.time_ns[start])
+        if goal.duration_ns is not None and length_ns >= goal.duration_ns:
+            return "duration"
+        if goal.requests is not None and series.completed[-1] - series.completed[start] >= goal.requests:
+            return "requests"
+        if goal.precision is not None and length_ns >= LEAST_PRECISE_NS:
+            width = self._judge.relative_half_width(series, start)
+            if width is not None and width <= goal.precision:
+                return "precision"
+        return ""
+
+    def _follow(self, now: int) -> None:
+        """Once all that was due in the window has ended, stop sending and cut off what runs."""
+        assert self.end_ns is not None
+        if self._unsent(self.end_ns) and now - self.end_ns < UNSENT_NS:
+            return
+        if any(self._open(worker, self.end_ns) for worker in self._alive()):
+            return
+        self.followed = not self._unsent(self.end_ns)
+        self._control.stop()
+        self._control.abort()
+
+    def _open(self, worker: int, end_ns: int) -> bool:
+        return any(due < end_ns and sent != -2 for _, _, _, due, sent in self._control.claimed_slots(worker))
+
+    def _unsent(self, end_ns: int) -> bool:
+        """Whether an open loop has requests due in the window that have found no room yet."""
+        if self._due_ns is None:
+            return False
+        claimed = self._control.claimed
+        return bool(claimed < self._due_ns.size and self._began_ns + int(self._due_ns[claimed]) < end_ns)
+
+    def _sample(self, now: int) -> tuple[int, ...]:
+        tokens = completed = in_flight = 0
+        ttft = Histogram()
+        for worker in range(self._control.workers):
+            counters = self._control.counters(worker)
+            tokens += counters["token_events"]
+            completed += counters["completed"]
+            in_flight += counters["in_flight"]
+            ttft.merge(Histogram(self._control.ttft_buffer(worker)))
+        return now, tokens, completed, in_flight, ttft.count, round((ttft.mean or 0.0) * ttft.count)

@@ -1,0 +1,75 @@
+"""Examples that go before a question: texts, or rows of a file, each put into words by templates."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from perfcore.errors import UserError
+from perfcore.workload.columns import from_columns
+from perfcore.workload.files import Record, format_of, lines, records
+from perfcore.workload.wording import worded
+
+
+class Examples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where examples come from, and how each is worded."""
+
+    file: Annotated[str, Meta(description="File beside that of the rows; {subset} is the part of the data set.")] = ""
+    count: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="How many of its first rows are taken.")] = (
+        None
+    )
+    ids: Annotated[list[int], Meta(description="Numbers of the rows to take, from 1.")] = []
+    rows: Annotated[list[dict[str, Any]], Meta(description="Examples as they stand, in the place of a file.")] = []
+    text: Annotated[str, Meta(description="Template of one in {examples}.")] = ""
+    messages: Annotated[list[dict[str, str]], Meta(description="Templates of one among messages.")] = []
+    joint: Annotated[str, Meta(description="What stands between two of them.")] = "\n\n"
+
+
+class Shot(NamedTuple):
+    """One example, as text and as messages."""
+
+    text: str
+    messages: list[dict[str, str]]
+
+
+def shots(
+    given: Sequence[str] | Examples, folder: Path, part: str, columns: Sequence[str], kept: dict[Path, list[Shot]]
+) -> list[Shot]:
+    """The examples for a file in `folder`; those of a file are read once and `kept`. Raises UserError."""
+    if not isinstance(given, Examples):
+        return [Shot(text, []) for text in given]
+    if not given.file:
+        return [shot(Record(f"example {place}", row), given) for place, row in enumerate(given.rows, 1)]
+    path = folder / given.file.replace("{subset}", part)
+    if path not in kept:
+        kept[path] = list(from_file(path, given, columns))
+    return kept[path]
+
+
+def from_file(path: Path, given: Examples, columns: Sequence[str]) -> Iterator[Shot]:
+    """Examples of a file of rows; a file of text is one example as it stands."""
+    if format_of(path) == "text":
+        yield Shot("\n".join(text for _, text in lines(path)), [])
+        return
+    wanted = given.ids or range(1, (given.count or 0) + 1)
+    if not wanted:
+        raise UserError(f"examples of {path}: neither count nor ids says which; give count = 4, say")
+    there = dict(zip(itertools.count(1), itertools.islice(records(path, columns), max(wanted)), strict=False))
+    typed = format_of(path) in ("parquet", "saved")
+    for number in wanted:
+        if number not in there:
+            raise UserError(f"examples: {path} has no row {number}, only {len(there)}; correct ids or count")
+        record = there[number]
+        yield shot(record._replace(fields=from_columns(record.fields, (), ())) if typed else record, given)
+
+
+def shot(record: Record, given: Examples) -> Shot:
+    """One example; raises UserError that names its place."""
+    try:
+        messages = [{key: worded(value, record.fields) for key, value in one.items()} for one in given.messages]
+        return Shot(worded(given.text, record.fields), messages)
+    except ValueError as error:
+        raise UserError(f"{record.place}: {error}; the examples' template names it") from None
