@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmarks import steady_truth
 from perfcore.analysis import peers
 from perfcore.analysis.absent import Absent
 from perfcore.analysis.peers import Reported
@@ -74,6 +75,13 @@ def test_requests_that_overlap_a_window_count_whole() -> None:
     found = reported(peers.guidellm(*fixed_run(200)))
     assert found.output_tokens_per_s == pytest.approx(100_000 / 99.5)
     assert found.requests == 200
+
+
+def test_the_tables_of_the_benchmark_have_a_row_for_each_load(capsys: pytest.CaptureFixture[str]) -> None:
+    steady_truth.others(2)
+    steady_truth.drifts(1)
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("| ")]) == 2 + 16 + 2 + 12
 
 
 def test_failed_requests_are_not_seen() -> None:

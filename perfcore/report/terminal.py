@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfcore.records.taxonomy import explained
-from perfcore.report import ceilings, levels, steady
+from perfcore.report import ceilings, levels, service, steady
 from perfcore.report.layout import framed, pick
 from perfcore.report.text import NONE, clean, listing, number
 
@@ -96,6 +96,7 @@ def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[
     yield from request_table(metrics, width)
     yield run_table(metrics)
     yield from levels.parts(metrics)
+    yield from service.parts(metrics)
     yield from length_table(metrics.get("lengths"))
     if len(metrics.get("targets") or []) > 1:
         yield target_table(metrics["targets"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perfcore.analysis import inflight
 from perfcore.analysis.absent import Absent
 from perfcore.analysis.steady import batches, little, trend
-from perfcore.analysis.steady.window import Window
+from perfcore.analysis.steady.window import Window, repeats
 
 STEADY, NOT_STEADY, TOO_SHORT = "steady", "not_steady", "too_short"
 EXIT_CODES = {STEADY: 0, NOT_STEADY: 3, TOO_SHORT: 4}
@@ -55,6 +55,7 @@ def judge(
         "transient": {"unfinished": window.unfinished},
         "concurrency": concurrency(window, sent_ns, ended_ns, asked),
         "trends": trends(window, due_ns, sent_ns, ended_ns, ttft_ns, stamps_ns, weights),
+        "phases": {"kept": repeats(sent_ns, None, window.start_ns, window.end_ns, window.cycle_ns)},
         "little": law(window, sent_ns, ended_ns),
         "client": {"limited": client_limited},
     }
@@ -87,9 +88,8 @@ def length(window: Window, due_ns: Times, lasted_ns: Times) -> dict[str, float]:
 
 def concurrency(window: Window, sent_ns: Times, ended_ns: Times, asked: int | None) -> dict[str, Any]:
     """`{asked, mean, max}` over the window."""
-    inside = (sent_ns < window.end_ns) & (ended_ns > window.start_ns)
-    mean = inflight.mean(sent_ns, ended_ns, window.start_ns, window.end_ns)
-    return {"asked": asked, "mean": mean, "max": inflight.peak(sent_ns[inside], ended_ns[inside])}
+    times = (sent_ns, ended_ns, window.start_ns, window.end_ns)
+    return {"asked": asked, "mean": inflight.mean(*times), "max": inflight.peak_within(*times)}
 
 
 def trends(

@@ -68,7 +68,7 @@ def find_window(
         return Absent(f"the load was held for {held_s:.3g} s; ramp and first requests take {needed_s:.3g} s")
     cut_ns, cause, unfinished = after_transient(sent_ns, ttft_ns, stamps_ns, weights, start_ns, held_until_ns, cycle_ns)
     start_ns, why = (cut_ns, cause) if cause else (start_ns, why)
-    lockstep = repeats(stamps_ns, weights, start_ns, held_until_ns, cycle_ns)
+    lockstep = (repeats(stamps_ns, weights, start_ns, held_until_ns, cycle_ns) or 0.0) > REPEATS
     end_ns, most = held_until_ns, intervals.MOST
     if lockstep:
         start_ns = quiet(stamps_ns, start_ns, cycle_ns)
@@ -148,15 +148,14 @@ def quiet(stamps_ns: Times, start_ns: int, cycle_ns: float) -> int:
     return int(times[longest] + times[longest + 1]) // 2
 
 
-def repeats(stamps_ns: Times, weights: Floats | None, start_ns: int, end_ns: int, cycle_ns: float) -> bool:
-    """Whether the token rate of one cycle is that of the one before: requests begin and end together."""
-    cycles = int((end_ns - start_ns) / cycle_ns + 0.01)
+def repeats(stamps_ns: Times, weights: Floats | None, start_ns: int, end_ns: int, cycle_ns: float) -> float | None:
+    """Correlation of the rate of events with that one cycle later; None in fewer than two cycles, or of an even rate."""
+    cycles = min(int((end_ns - start_ns) / cycle_ns + 0.01), FINEST)
     if cycles < 2:
-        return False
-    cycles = min(cycles, FINEST)
+        return None
     found = batches.rates(stamps_ns, weights, start_ns, start_ns + round(cycles * cycle_ns), cycles * PARTS)
     offset = found - found.mean()
     squares = float(np.dot(offset, offset))
     if squares <= (1e-6 * found.mean()) ** 2 * found.size:
-        return False
-    return float(np.dot(offset[:-PARTS], offset[PARTS:])) / squares * cycles / (cycles - 1) > REPEATS
+        return None
+    return float(np.dot(offset[:-PARTS], offset[PARTS:])) / squares * cycles / (cycles - 1)
