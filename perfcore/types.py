@@ -56,8 +56,12 @@ class Requests:
     phase: NDArray[np.int16]  # position in perfcore_ext.frame.PHASES
     after_stop: NDArray[np.bool_]  # ended after sending had stopped
     streamed: NDArray[np.bool_]  # the response was read as a stream of events
+    dataset: NDArray[np.int32]  # of its row: position in `datasets`
+    model: NDArray[np.int32]  # that its row asked for in the place of the run's own: position in `models`
     error_classes: tuple[str, ...]
     finish_reasons: tuple[str, ...]
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,10 @@ def test_batches_are_whole_cycles_and_never_more_than_twenty(cycles: int, each: 
     assert batch_cycles(cycles) == each
 
 
-def test_a_constant_rate_has_an_interval_without_width() -> None:
+def test_a_constant_rate_is_known_to_one_event_in_the_window() -> None:
     stamps = np.arange(0, 60 * S, S // 10)
     interval = known(rate_interval(stamps, None, 0, 60 * S, 10.0 * S))
-    assert [interval.low, interval.high] == pytest.approx([10.0, 10.0])
+    assert [interval.low, interval.high] == pytest.approx([10.0 - 1 / 60, 10.0 + 1 / 60])
 
 
 def test_a_constant_level_has_an_interval_without_width() -> None:

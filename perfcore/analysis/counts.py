@@ -18,15 +18,21 @@ NONE_SUCCEEDED = "no measured request succeeded"
 
 def outcomes(requests: Requests, measured: Measured) -> dict[str, int]:
     """Requests by outcome, attempts beyond the first, those ended after sending had stopped, and malformed events."""
-    total, ok = int(measured.last.size), int(measured.ok.sum())
+    number = ended(measured)
     return {
-        "total": total,
-        "ok": ok,
-        "failed": total - ok,
-        "retries": measured.rows.size - total,
+        "total": number["requests"],
+        "ok": number["ok"],
+        "failed": number["failed"],
+        "retries": measured.rows.size - number["requests"],
         "after_stop": int(requests.after_stop[measured.last].sum()),
         "bad_json_events": int(np.maximum(requests.bad_json[measured.last], 0).sum()),
     }
+
+
+def ended(measured: Measured) -> dict[str, int]:
+    """Requests, and how many of them succeeded and failed."""
+    total, ok = int(measured.last.size), int(measured.ok.sum())
+    return {"requests": total, "ok": ok, "failed": total - ok}
 
 
 def retried(measured: Measured) -> Column:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,26 @@ def due_in(requests: Requests, measured: Measured, start_ns: int, end_ns: int) -
     kept[chosen] = True
     owner = np.cumsum(np.isin(measured.rows, measured.first)) - 1
     return Measured(measured.first[chosen], measured.last[chosen], measured.ok[chosen], measured.rows[kept[owner]])
+
+
+def parts(measured: Measured, label: NDArray[Any], number: int) -> list[Measured]:
+    """Those of each label from 0 to below `number`, in their order; `label` has one entry a request."""
+    starts = np.isin(measured.rows, measured.first)
+    label_of_row = np.empty(int(measured.first.max(initial=-1)) + 1, np.int64)
+    label_of_row[measured.first] = label
+    of_attempts = label_of_row[measured.rows[starts]][np.cumsum(starts) - 1]
+    chosen, rows = sorted_by(label, number), sorted_by(of_attempts, number)
+    return [
+        Measured(measured.first[these], measured.last[these], measured.ok[these], measured.rows[those])
+        for these, those in zip(chosen, rows, strict=True)
+    ]
+
+
+def sorted_by(label: NDArray[Any], number: int) -> list[Column]:
+    """Positions of each label from 0 to below `number`."""
+    order = np.argsort(label, kind="stable")
+    edges = np.searchsorted(label[order], np.arange(number + 1))
+    return np.split(order, edges)[1:-1]
 
 
 def window(requests: Requests) -> tuple[int, int] | None:

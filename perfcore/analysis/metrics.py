@@ -11,6 +11,7 @@ from typing import Any
 
 from perfcore.analysis import (
     arrivals,
+    classes,
     counts,
     inflight,
     latency,
@@ -77,6 +78,9 @@ def of_run(run: Run, everything: Measured, flown: Flight, load: Load, beside: Be
         "latency": latency.summaries(run.requests, everything, run.gaps_ns),
         "throughput": throughput(everything, found["tokens"], duration_s),
         "concurrency": {"asked": asked(load)} | concurrency(flown, bounds),
+        "classes": classes.by_class(
+            run.requests, everything, lambda: classes.whole(run.requests, everything), duration_s
+        ),
         "validity": validity.certificate(witness.seen(run, everything, flown, load, beside.cores), reasons(told)),
     }
     return found | told | goodput(run, everything, bounds, beside, found["throughput"])
@@ -96,12 +100,22 @@ def of_window(run: Run, everything: Measured, flown: Flight, load: Load, beside:
         "throughput": steadyrun.throughputs(part, failed_too=False),
         "throughput_all": steadyrun.throughputs(part, failed_too=True),
         "concurrency": {"asked": asked(load)} | steadyrun.concurrency(part.window, flown),
+        "classes": classes_of_window(run, everything, part),
         "window": steadyrun.window_entry(everything, part, verdict, began_ns or 0),
         "steady": steadyrun.steady_entry(run, part, verdict),
         "over_time": over_time(run, everything, flown, part.works["output_tokens_per_s"], bounds),
         "validity": certificate,
     }
     return found | told | goodput(run, part.measured, steadyrun.edges(part), beside, found["throughput"])
+
+
+def classes_of_window(run: Run, everything: Measured, part: steadyrun.Part) -> list[dict[str, Any]] | Absent:
+    """Requests that were due in the window, and the output tokens that came in it, by class."""
+    requests, window = run.requests, part.window
+    if isinstance(window, Absent):
+        return classes.by_class(requests, part.measured, lambda: classes.whole(requests, part.measured), window)
+    edges = (window.start_ns, window.end_ns)
+    return classes.by_class(requests, part.measured, lambda: windowed.came(run, everything, *edges), length_s(edges))
 
 
 def goodput(
@@ -162,6 +176,7 @@ def of_requests(run: Run, everything: Measured, measured: Measured, load: Load) 
         "finish_reasons": counts.names(requests.finish_reason[measured.successes], requests.finish_reasons),
         "connections": {"opened": opened(requests, measured, True), "reused": opened(requests, measured, False)},
         "targets": targets.by_url(requests, measured, run.notes),
+        "classes": None,
         "workers": notes.workers(run.notes),
     }
 

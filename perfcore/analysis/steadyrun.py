@@ -18,7 +18,7 @@ from perfcore.analysis.steady.intervals import (
     Interval,
     level_interval,
     mean_interval,
-    percentile_interval,
+    percentile_intervals,
     rate_interval,
 )
 from perfcore.analysis.steady.verdict import Verdict, judge, no_plateau
@@ -277,8 +277,8 @@ def latency_intervals(sample: Any, most: int) -> dict[str, Interval | Absent]:
     in_ms = sample / latency.NS_PER_MS
     found = {"mean": mean_interval(in_ms, most=most)}
     thin = thinned(in_ms)
-    ranks = PERCENTILES.items()
-    return found | {name: percentile_interval(thin, rank / 10, SEED, most=most) for name, rank in ranks}
+    cuts = percentile_intervals(thin, [rank / 10 for rank in PERCENTILES.values()], SEED, most=most)
+    return found | dict(zip(PERCENTILES, cuts, strict=True))
 
 
 def thinned(sample: Floats) -> Floats:

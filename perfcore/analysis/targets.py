@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from perfcore.analysis import counts
 from perfcore.analysis.absent import Absent
-from perfcore.analysis.latency import NS_PER_MS, since
-from perfcore.analysis.measured import Measured
+from perfcore.analysis.latency import NS_PER_MS, samples
+from perfcore.analysis.measured import Measured, parts
 from perfcore.analysis.notes import KILLED, Notes, of
 from perfcore.types import Requests
 
@@ -18,19 +19,11 @@ def by_url(requests: Requests, measured: Measured, notes: Notes) -> list[dict[st
     urls = next((note.get("urls") for note in of(notes, "transport")), None)
     if not urls:
         return Absent(KILLED)
-    return [entry(requests, measured, number, url) for number, url in enumerate(urls)]
+    sent_there = parts(measured, requests.target[measured.last], len(urls))
+    return [entry(requests, part, url) for part, url in zip(sent_there, urls, strict=True)]
 
 
-def entry(requests: Requests, measured: Measured, number: int, url: str) -> dict[str, Any]:
-    here = requests.target[measured.last] == number
-    rows = measured.last[here & measured.ok]
-    rows = rows[requests.streamed[rows]]
-    ttft = since(requests.sent_ns[rows], requests.first_token_ns[rows])
-    total, ok = int(here.sum()), int((here & measured.ok).sum())
-    return {
-        "url": url,
-        "requests": total,
-        "ok": ok,
-        "failed": total - ok,
-        "ttft_p50_ms": float(np.median(ttft)) / NS_PER_MS if ttft.size else Absent(NO_TOKEN),
-    }
+def entry(requests: Requests, part: Measured, url: str) -> dict[str, Any]:
+    ttft = samples(requests, part)["ttft_ms"]
+    median = float(np.median(ttft)) / NS_PER_MS if ttft.size else Absent(NO_TOKEN)
+    return {"url": url, **counts.ended(part), "ttft_p50_ms": median}

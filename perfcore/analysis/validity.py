@@ -41,8 +41,8 @@ def certificate(seen: Seen, told: Sequence[dict[str, Any]] = ()) -> dict[str, An
     """`{verdict, reasons: [{level, what, seen, limit, remedy}], measures, machine}`: worst reason first, verdict by it.
 
     `what` and `remedy` are sentences for a person, `seen` and `limit` the two numbers that were compared. Notes do not
-    change the verdict. `told` are reasons that others found, such as the servers' metrics. `machine` says what share was
-    used of what the machine can (perfcore.analysis.ceilings).
+    change the verdict. `told` are reasons that others found, such as the servers' metrics. `machine` says what share
+    was used of what the machine can (perfcore.analysis.ceilings).
     """
     found = [*(reason for rule in RULES for reason in rule(seen)), *told]
     found.sort(key=lambda reason: -LEVELS.index(reason["level"]))

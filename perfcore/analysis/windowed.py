@@ -17,6 +17,7 @@ from perfcore.types import Requests, Run, Stamps
 
 NS_PER_S = 1e9
 NS_PER_MS = 1e6
+BLOCK = 1 << 24  # token events that are looked at together: there may be hundreds of millions
 STEPS = 150  # of a series over time: more than the eye tells apart
 THROUGHPUTS = ("requests_per_s", "input_tokens_per_s", "output_tokens_per_s", "total_tokens_per_s")
 
@@ -56,13 +57,36 @@ def outputs(run: Run, measured: Measured, good: NDArray[np.bool_]) -> Work | Abs
     made = counts.output_tokens(requests, np.arange(good.size))
     if not (made[measured.successes] >= 0).any():
         return none(measured)
-    events = np.bincount(stamps.row, minlength=good.size)
-    each = np.maximum(made, 0) / np.maximum(events, 1)
-    whole = measured.rows[(events[measured.rows] == 0) & (made[measured.rows] > 0)]
-    whole = whole[requests.end_ns[whole] >= 0]
+    each, whole = spread(requests, stamps, measured, made)
     streamed = Work(stamps.t_ns, each[stamps.row], good[stamps.row])
     pieces = Work(requests.end_ns[whole], made[whole].astype(np.float64), good[whole])
     return joined(streamed, pieces) if whole.size else streamed
+
+
+def spread(requests: Requests, stamps: Stamps, measured: Measured, made: Column) -> tuple[Floats, Column]:
+    """Output tokens of a token event by row of Requests, and the rows whose tokens all come at the end."""
+    events = np.bincount(stamps.row, minlength=made.size)
+    each = np.maximum(made, 0) / np.maximum(events, 1)
+    whole = measured.rows[(events[measured.rows] == 0) & (made[measured.rows] > 0)]
+    return each, whole[requests.end_ns[whole] >= 0]
+
+
+def came(run: Run, measured: Measured, start_ns: int, end_ns: int) -> Floats:
+    """Output tokens of each row of Requests that came in `[start_ns, end_ns)`, of requests that succeeded."""
+    requests, stamps = run.requests, run.stamps or NO_STAMPS
+    made = counts.output_tokens(requests, np.arange(requests.request_id.size))
+    each, whole = spread(requests, stamps, measured, made)
+    events = np.zeros(made.size, np.int64)
+    for start in range(0, stamps.row.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        inside = (stamps.t_ns[block] >= start_ns) & (stamps.t_ns[block] < end_ns)
+        events += np.bincount(stamps.row[block][inside], minlength=made.size)
+    found = np.zeros(made.size)
+    found[measured.successes] = (each * events)[measured.successes]
+    ended = whole[(requests.end_ns[whole] >= start_ns) & (requests.end_ns[whole] < end_ns)]
+    ended = np.intersect1d(ended, measured.successes)
+    found[ended] = made[ended]
+    return found
 
 
 def inputs(requests: Requests, measured: Measured, good: NDArray[np.bool_]) -> Work | Absent:

@@ -168,9 +168,13 @@ def _requests(columns: Columns, finish_reasons: Sequence[str], messages: Sequenc
         input_tokens_asked=unknown,
         input_tokens_counted=unknown.copy(),
         output_tokens_asked=unknown.copy(),
+        dataset=unknown.astype(np.int32),
+        model=unknown.astype(np.int32),
         token_source=np.where(counted, EVENTS, SERVER).astype(np.int16),
         error_classes=classes,
         finish_reasons=tuple(finish_reasons),
+        datasets=(),
+        models=(),
     )
 
 

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perfcore.records import counting, think
+from perfcore.records import counting, origin, think
 from perfcore.records import frame as frames
 from perfcore.records.assembly import Choice, ToolCall, assemble
 from perfcore.records.counting import Counting
 from perfcore.records.frame import Frames
+from perfcore.records.origin import Origins
 from perfcore.records.rows import Rows
 from perfcore.records.think import Tags
 from perfcore.types import Requests
@@ -21,7 +22,7 @@ RANGES = ("error", "content", "reasoning", "tool", "raw")
 
 
 class Line(msgspec.Struct):
-    """What one line holds; null where there is none."""
+    """What one line holds; null where there is none, and what has a default is left out then."""
 
     id: msgspec.Raw
     index: int | None
@@ -36,6 +37,9 @@ class Line(msgspec.Struct):
     error: str | None
     reference: msgspec.Raw
     meta: msgspec.Raw
+    dataset: str | msgspec.UnsetType = msgspec.UNSET
+    subset: str | msgspec.UnsetType = msgspec.UNSET
+    model: str | msgspec.UnsetType = msgspec.UNSET
     choices: list[str] | msgspec.UnsetType = msgspec.UNSET
     logprobs: Any = msgspec.UNSET
 
@@ -62,22 +66,30 @@ def write_frames(
     rows: Rows,
     tags: Tags | None,
     counts: Counting,
+    origins: Origins,
 ) -> None:
     """A line for each frame whose row in `requests` is not negative. Reasoning between `tags` is told from the text.
 
-    `counts` takes down the lengths of each.
+    `counts` takes down the lengths of each, `origins` where it came from.
     """
     wanted = np.flatnonzero(table_rows >= 0)
     columns = [frames.ranges(cut, name) for name in RANGES]
     ranges: Iterator[tuple[bytes, ...]] = zip(*columns, strict=True)
     if wanted.size < len(cut):
         ranges = compress(ranges, table_rows >= 0)
-    file.writelines(_lines(table_rows[wanted], requests, rows, ranges, tags, counts))
+    file.writelines(_lines(table_rows[wanted], requests, rows, ranges, tags, counts, origins))
 
 
-def write_lost(file: BinaryIO, table_rows: NDArray[np.int64], requests: Requests, rows: Rows, counts: Counting) -> None:
+def write_lost(
+    file: BinaryIO,
+    table_rows: NDArray[np.int64],
+    requests: Requests,
+    rows: Rows,
+    counts: Counting,
+    origins: Origins,
+) -> None:
     """A line for each of these rows of `requests`, which left no frame."""
-    file.writelines(_lines(table_rows, requests, rows, repeat((b"",) * len(RANGES)), None, counts))
+    file.writelines(_lines(table_rows, requests, rows, repeat((b"",) * len(RANGES)), None, counts, origins))
 
 
 def _lines(
@@ -87,6 +99,7 @@ def _lines(
     ranges: Iterable[tuple[bytes, ...]],
     tags: Tags | None,
     counts: Counting,
+    origins: Origins,
 ) -> Iterator[bytes]:
     """One after the other: `ranges` has those of each row in the order of RANGES."""
     names = (*requests.finish_reasons, None)  # -1 is None
@@ -97,6 +110,7 @@ def _lines(
     ):
         row = rows.row(index)
         counting.add(counts, at, row, turn, (reasoning, content, tool))
+        origin.add(origins, index, row)
         said = _texts(content, reasoning, raw, names[finish], tags)
         line = Line(
             id=row.id,
@@ -112,6 +126,9 @@ def _lines(
             error=_error(requests.error_classes[code], error) if code else None,
             reference=row.reference,
             meta=row.meta,
+            dataset=row.dataset or msgspec.UNSET,
+            subset=row.subset or msgspec.UNSET,
+            model=row.asked_model() or msgspec.UNSET,
             choices=said.choices,
             logprobs=said.logprobs,
         )

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -35,6 +35,12 @@ class Message(msgspec.Struct):
     max_tokens: int | None = None
 
 
+class Body(msgspec.Struct):
+    """What a recorded body says of its service."""
+
+    model: Any = None
+
+
 class Row(msgspec.Struct):
     """A row of the data set as the journal has it; most of its values are passed on as they stand."""
 
@@ -51,6 +57,9 @@ class Row(msgspec.Struct):
     max_tokens: int | None = None
     input_tokens: int | None = None
     counted_tokens: int | None = None
+    dataset: str | None = None
+    subset: str | None = None
+    model: str | None = None
 
     def asked(self, turn: int) -> msgspec.Raw:
         """What the row asks: its prompt in whatever form, or what the user says in this turn."""
@@ -66,6 +75,11 @@ class Row(msgspec.Struct):
         own = None if message is None else message.max_tokens
         return self.max_tokens if own is None else own
 
+    def asked_model(self) -> str | None:
+        """The model that the row asks for in the place of the run's own; that of a recorded body goes before."""
+        recorded = None if bytes(self.body) == b"null" else _decode_body(self.body).model
+        return recorded if recorded and isinstance(recorded, str) else self.model
+
     def said(self, turn: int) -> Message | None:
         """The user's message of a turn."""
         said = [message for message in self.turns or () if message.role == "user"]
@@ -74,6 +88,7 @@ class Row(msgspec.Struct):
 
 NO_ROW = Row(meta=NULL)
 _decode_row = msgspec.json.Decoder(Row).decode
+_decode_body = msgspec.json.Decoder(Body).decode
 
 
 class Pack(NamedTuple):

@@ -163,13 +163,13 @@ def run_of(folder: Path, told: Mapping[str, Any], notes: Sequence[Mapping[str, A
         rows=told["rows"],
         used=used(folder, told, notes),
         simulated=bool(told["simulated"]),
-        to_the_end=told["rows"] < limit(told["options"]),
+        to_the_end=told["rows"] < limit(told["options"], told.get("command") or []),
     )
 
 
-def limit(options: Mapping[str, Any]) -> int:
-    """Rows that a run with these options takes at most."""
-    by_time = options.get("duration_s") is not None
+def limit(options: Mapping[str, Any], command: Sequence[str] = ()) -> int:
+    """Rows that a run with these options takes at most; of a steady run `requests` are those of its window."""
+    by_time = options.get("duration_s") is not None or list(command[1:2]) == ["steady"]
     given = (None if by_time else options.get("requests"), options.get("num_prompts"))
     known = [number for number in given if number is not None]
     return max(min(known), options.get("warmups", 0)) if known else INT64

@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 
 from perfcore.errors import UserError
-from perfcore.records import columns, counting, frame, outputs, tables, think, timing
+from perfcore.records import columns, counting, frame, origin, outputs, tables, think, timing
 from perfcore.records.columns import Columns, Labels, Table
 from perfcore.records.counting import Counter, Counting, Limits
 from perfcore.records.frame import Frames
 from perfcore.records.journal import Kind, read_blocks
+from perfcore.records.origin import Origins
 from perfcore.records.rows import Rows
 from perfcore.records.stream import read_frames
 from perfcore.records.think import Tags
@@ -56,11 +57,13 @@ def build(run_dir: Path, think_tags: str = "auto", counter: Counter | None = Non
         table, messages = read_requests(source, damage, tags)
         with replaced(run_dir, "requests.parquet", "events.parquet", "outputs.jsonl") as (requests, events, texts):
             counts = Counting(table.requests, counter, limits(source.notes), monotonic_ns)
-            seen = write_events_and_texts(source, table, events, texts, tags, counts, Timing(stamps))
+            origins = origin.unread(len(source.rows))
+            seen = write_events_and_texts(source, table, events, texts, tags, counts, origins, Timing(stamps))
             counting.flush(counts)
-            tables.write_requests(requests, table.requests, table.error, messages)
+            whole = origin.labelled(table.requests, origins, source.rows)
+            tables.write_requests(requests, whole, table.error, messages)
     return Run(
-        requests=table.requests,
+        requests=whole,
         gaps_ns=timing.gaps(seen),
         reads=timing.reads(seen),
         notes=tuple(source.notes),
@@ -122,6 +125,7 @@ def write_events_and_texts(
     texts_path: Path,
     tags: Tags | None,
     counts: Counting,
+    origins: Origins,
     seen: Timing,
 ) -> Timing:
     """The second pass."""
@@ -141,11 +145,10 @@ def write_events_and_texts(
             timing.add(seen, events, measured, successful)
             timing.add_stamps(seen, events, counted)
             tables.write_events(events_file, events)
-            outputs.write_frames(
-                texts_file, frames, np.where((rows >= 0) & wanted[rows], rows, -1), requests, source.rows, tags, counts
-            )
+            kept = np.where((rows >= 0) & wanted[rows], rows, -1)
+            outputs.write_frames(texts_file, frames, kept, requests, source.rows, tags, counts, origins)
         wanted[table.row_of_frame[:done]] = False
-        outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows, counts)
+        outputs.write_lost(texts_file, np.flatnonzero(wanted), requests, source.rows, counts, origins)
     return seen
 
 

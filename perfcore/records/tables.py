@@ -71,14 +71,16 @@ def write_events(writer: pq.ParquetWriter, events: Events) -> None:
 
 def write_requests(path: Path, requests: Requests, error: NDArray[np.int64], messages: Sequence[str]) -> None:
     """`error` are positions in `messages`, -1 for none."""
-    names = [field.name for field in fields(Requests) if field.name not in ("error_classes", "finish_reasons")]
-    columns = {name: _values(getattr(requests, name)) for name in names}
+    values = {field.name: getattr(requests, field.name) for field in fields(Requests)}
+    columns = {name: _values(column) for name, column in values.items() if not isinstance(column, tuple)}
     columns["error_class"] = _labels(requests.error_class, requests.error_classes)
     columns["error"] = _labels(error, messages)
     columns["finish_reason"] = _labels(requests.finish_reason, requests.finish_reasons)
     columns["token_source"] = _labels(requests.token_source, TOKEN_SOURCES)
     columns["input_token_source"] = _labels(requests.input_token_source, TOKEN_SOURCES)
     columns["phase"] = _labels(requests.phase, frame.PHASES)
+    columns["dataset"] = _labels(requests.dataset, requests.datasets)
+    columns["model"] = _labels(requests.model, requests.models)
     table = pa.table(columns)
     with _writer(path, table.schema) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP)

@@ -1,5 +1,6 @@
 """What the parts of the text report have in common: tables, values by dotted key."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -16,6 +17,16 @@ def framed(title: str) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
+
+
+def fitting(widths: Mapping[str, int], spared: Sequence[str], room: int) -> list[str]:
+    """Names of the columns that fit side by side, two blanks apart; the first ones of `spared` are left out first."""
+    columns = list(widths)
+    for name in spared:
+        if sum(widths[column] + 2 for column in columns) <= room:
+            break
+        columns.remove(name)
+    return columns
 
 
 def pick(tree: dict[str, Any], key: str) -> Any:

@@ -43,6 +43,12 @@ ALL = (
     ("throughput_all", "requests_per_s", "Requests/s, failed too"),
 )
 
+IN_STEP = 0.5  # how much the sending of one cycle is like that of the one before
+STEP = (
+    "Note: requests began together and still run in step, as answers of one length do: first tokens then depend on how "
+    "the run began. Use --ramp, or answers of different lengths (--output-tokens uniform:LOW:HIGH)."
+)
+
 BARS = " ▁▂▃▄▅▆▇█"
 HEIGHT = 4  # lines of a chart
 WIDEST = 100  # columns of one
@@ -66,6 +72,9 @@ def verdict(steady: dict[str, Any]) -> Iterator[RenderableType]:
     yield Text.assemble(("Steady state  ", "bold"), (word, f"bold {colour}"))
     for reason in steady["reasons"]:
         yield indented(f"{reason['what']} {reason['remedy']}")
+    kept = (steady["tests"].get("phases") or {}).get("kept")
+    if kept is not None and kept > IN_STEP:
+        yield indented(STEP)
     if steady["not_given"]:
         yield Text("What this run cannot give", "bold")
         for sentence in steady["not_given"]:

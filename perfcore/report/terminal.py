@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfcore.records.taxonomy import explained
-from perfcore.report import ceilings, levels, service, steady
+from perfcore.report import ceilings, classes, layout, levels, service, steady
 from perfcore.report.layout import framed, pick
 from perfcore.report.text import NONE, clean, listing, number
 
@@ -100,6 +100,7 @@ def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[
     yield from length_table(metrics.get("lengths"))
     if len(metrics.get("targets") or []) > 1:
         yield target_table(metrics["targets"])
+    yield from classes.parts(metrics, width)
     if metrics["errors"]:
         yield error_table(metrics)
         yield remedies(metrics["errors"])
@@ -141,14 +142,9 @@ def cell(summary: dict[str, Any], column: str) -> str:
 
 def fitting(cells: dict[str, dict[str, str]], width: int) -> list[str]:
     """The columns that fit side by side: none is wrapped or cut, the least missed are left out."""
-    columns = list(COLUMNS)
     label = max((len(name) for name in cells), default=0)
-    widths = {column: max([len(COLUMNS[column]), *(len(row[column]) for row in cells.values())]) for column in columns}
-    for spared in SPARED:
-        if label + sum(widths[column] + 2 for column in columns) + 2 <= width:
-            break
-        columns.remove(spared)
-    return columns
+    widths = {column: max([len(COLUMNS[column]), *(len(row[column]) for row in cells.values())]) for column in COLUMNS}
+    return layout.fitting(widths, SPARED, width - label - 2)
 
 
 def footnotes(metrics: dict[str, Any]) -> list[str]:

@@ -52,6 +52,8 @@ PLAIN: dict[str, Any] = {
     "phase": MEASURED,
     "after_stop": False,
     "streamed": True,
+    "dataset": "",
+    "model": "",
 }
 
 TYPES: dict[str, Any] = {
@@ -68,15 +70,21 @@ TYPES: dict[str, Any] = {
     "token_source": np.int16,
     "input_token_source": np.int16,
     "phase": np.int16,
+    "dataset": np.int32,
+    "model": np.int32,
 }
 
 ERROR_CLASSES = (*frame.ERROR_CLASSES, "http_500")
 FINISH_REASONS = ("stop", "length")
+DATASETS = ("gsm8k", "chat")
+MODELS = ("large", "small")
 WORDS = {
     "error_class": ERROR_CLASSES,
     "finish_reason": FINISH_REASONS,
     "token_source": TOKEN_SOURCES,
     "input_token_source": TOKEN_SOURCES,
+    "dataset": DATASETS,
+    "model": MODELS,
 }
 
 
@@ -87,7 +95,9 @@ def requests(*rows: dict[str, Any]) -> Requests:
     for name, words in WORDS.items():
         columns[name] = [words.index(word) if word else -1 for word in columns[name]]
     arrays = {name: np.array(values, dtype=TYPES.get(name, np.int64)) for name, values in columns.items()}
-    return Requests(**arrays, error_classes=ERROR_CLASSES, finish_reasons=FINISH_REASONS)
+    return Requests(
+        **arrays, error_classes=ERROR_CLASSES, finish_reasons=FINISH_REASONS, datasets=DATASETS, models=MODELS
+    )
 
 
 def run(*rows: dict[str, Any], **more: Any) -> Run:

@@ -15,7 +15,7 @@ the truth in 87 to 91 % where waiting times are correlated.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 Values = NDArray[np.int64] | NDArray[np.float64]
 
+NS = 1e9
 LEVEL = 0.975  # of each side
 Z = NormalDist().inv_cdf(LEVEL)
 MOST = 20  # batches: more of them narrow the interval by next to nothing
@@ -66,11 +67,25 @@ def mean_interval(values: Values, order: Times | None = None, most: int = MOST) 
 def rate_interval(
     stamps_ns: Times, weights: Floats | None, start_ns: int, end_ns: int, cycle_ns: float
 ) -> Interval | Absent:
-    """Of the weight per second of events in `[start_ns, end_ns)`; `cycle_ns`: the mean lifetime of a request."""
+    """Of the weight per second of events in `[start_ns, end_ns)`; `cycle_ns`: the mean lifetime of a request.
+
+    Never narrower than one event more or less in the window: cohorts that are all alike vary by nothing at all.
+    """
     count = cycled(start_ns, end_ns, cycle_ns)
     if isinstance(count, Absent):
         return count
-    return series_interval(batches.rates(stamps_ns, weights, start_ns, end_ns, count))
+    found = series_interval(batches.rates(stamps_ns, weights, start_ns, end_ns, count))
+    inside = (stamps_ns >= start_ns) & (stamps_ns < end_ns)
+    if isinstance(found, Absent) or not inside.any():
+        return found
+    heaviest = 1.0 if weights is None else float(weights[inside].max())
+    return at_least(found, heaviest / (end_ns - start_ns) * NS)
+
+
+def at_least(found: Interval, reach: float) -> Interval:
+    """The interval, no narrower than this to both sides of its middle."""
+    middle = (found.low + found.high) / 2
+    return replace(found, low=min(found.low, middle - reach), high=max(found.high, middle + reach))
 
 
 def level_interval(sent_ns: Times, ended_ns: Times, start_ns: int, end_ns: int, cycle_ns: float) -> Interval | Absent:

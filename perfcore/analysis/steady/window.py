@@ -149,7 +149,7 @@ def quiet(stamps_ns: Times, start_ns: int, cycle_ns: float) -> int:
 
 
 def repeats(stamps_ns: Times, weights: Floats | None, start_ns: int, end_ns: int, cycle_ns: float) -> float | None:
-    """Correlation of the rate of events with that one cycle later; None in fewer than two cycles, or of an even rate."""
+    """Correlation of the rate of events with that one cycle later; None in under two cycles, or of an even rate."""
     cycles = min(int((end_ns - start_ns) / cycle_ns + 0.01), FINEST)
     if cycles < 2:
         return None
