@@ -202,3 +202,14 @@ def test_cap_that_was_reached_is_answered_with_a_larger_one_or_a_lower_rate() ->
 
 def test_busy_client_of_an_open_loop_is_told_a_rate() -> None:
     assert "--rate 71.4" in advice(OPEN, workers=BUSY, cores=2)  # 100 x 0.7 / 0.98
+
+
+@pytest.mark.parametrize(
+    ("repeats", "cached", "told"), [(1, None, False), (3, None, True), (3, 0, False), (3, 9, True)]
+)
+def test_rows_that_were_sent_again_are_noted_unless_no_cache_knew_them(
+    repeats: int, cached: int | None, told: bool
+) -> None:
+    found = certificate(Seen(requests=10, ok=10, repeats=repeats, cached_tokens=cached))
+    assert found["verdict"] == "valid"
+    assert any("up to 3 times" in reason["what"] for reason in found["reasons"]) == told

@@ -67,6 +67,14 @@ def check_way(seen: Seen) -> list[dict[str, Any]]:
     return found
 
 
+def check_repeats(seen: Seen) -> list[dict[str, Any]]:
+    if seen.repeats < 2 or seen.cached_tokens == 0:
+        return []
+    what = f"Rows of the data set were sent up to {seen.repeats:,} times: a prefix cache answers repeats sooner."
+    remedy = "Give more rows (of synthetic data with --num-prompts), or fewer --requests or less --duration."
+    return [reason(NOTE, what, remedy, float(seen.repeats), 1)]
+
+
 def check_failures(seen: Seen) -> list[dict[str, Any]]:
     if seen.requests == 0:
         what = "No measured request was recorded."

@@ -25,6 +25,8 @@ class Seen:
     ok: int = 0
     length_stops: float | None = None  # of the successful answers with a finish reason
     empty_answers: float | None = None  # of all requests
+    repeats: int = 1  # how often a row of the data set was sent at most
+    cached_tokens: int | None = None  # of prompts, as the server reported them
     slip_p50_ms: float | None = None  # without the start burst
     slip_p99_ms: float | None = None
     slip_max_ms: float | None = None

@@ -30,6 +30,7 @@ RULES = (
     rules_of_service.check_losses,
     rules_of_service.check_failures,
     rules_of_service.check_answers,
+    rules_of_service.check_repeats,
     rules.check_rings,
     rules.check_shared_reads,
     rules_of_service.check_connections,

@@ -47,6 +47,8 @@ def seen(
         ok=int(measured.ok.sum()),
         length_stops=length_stops(requests, measured),
         empty_answers=share(requests.error_class[measured.last] == EMPTY_ANSWER),
+        repeats=repeats(requests, measured),
+        cached_tokens=cached(requests, measured),
         slip_p50_ms=late.rest.get("p50"),
         slip_p99_ms=late.rest.get("p99"),
         slip_max_ms=late.rest.get("max"),
@@ -72,6 +74,19 @@ def seen(
         killed=not notes.ended(run.notes),
         interrupted=notes.interrupted(run.notes),
     )
+
+
+def repeats(requests: Requests, measured: Measured) -> int:
+    """How often a row was sent at most; 1 where prompts were given by hand."""
+    named = requests.dataset[measured.last] >= 0
+    return int(requests.repeat[measured.last[named]].max()) + 1 if named.any() else 1
+
+
+def cached(requests: Requests, measured: Measured) -> int | None:
+    """Tokens of prompts that the server took from its cache, or None where it does not say."""
+    told = requests.cached_tokens[measured.successes]
+    told = told[told >= 0]
+    return int(told.sum()) if told.size else None
 
 
 def length_stops(requests: Requests, measured: Measured) -> float | None:

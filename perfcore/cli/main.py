@@ -12,8 +12,8 @@ from perfcore.errors import UserError
 # Module and one line of help by name; a module is imported when its command is asked for, and exports it as `command`.
 COMMANDS = {
     "stress": ("perfcore.cli.stress", "Load a service and measure it."),
+    "steady": ("perfcore.cli.steady", "Measure a service in a proven steady state."),
     "tune": ("perfcore.cli.tune", "Find the largest load at which a service meets its objectives."),
-    "steady": ("perfcore.cli.steady", "Measure a service in a proven steady state, and say how sure the numbers are."),
     "report": ("perfcore.cli.report", "Finish a run folder and print its report."),
     "simulate": ("perfcore.cli.simulate", "Serve simulated answers on this machine."),
     "calibrate": ("perfcore.cli.calibrate", "Find out what this machine can send and receive without error."),

@@ -1,8 +1,10 @@
 """The run folder: where everything of a run lies, and run.json, which says what was run, where and with what."""
 
+import contextlib
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,12 @@ def write_run_json(folder: Path, facts: dict[str, Any]) -> None:
         "machine": machine(),
     }
     (folder / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+def write_log(folder: Path, lines: Sequence[str]) -> None:
+    """Write log.txt: what the user was told. A disk that is full takes nothing from the run for it."""
+    with contextlib.suppress(OSError):
+        (folder / "log.txt").write_text("".join(lines), encoding="utf-8", errors="replace")
 
 
 def machine() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
-from perfcore.records.folder import create_folder, discard_folder, write_run_json
+from perfcore.records.folder import create_folder, discard_folder, write_log, write_run_json
 from perfcore.records.journal import JournalWriter, Kind
 from perfcore.records.machine import calibration_facts
 from perfcore.run.aggregator import Aggregator
@@ -105,6 +106,8 @@ def usual_bound_s(options: StressOptions) -> float:
 def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, tell: Tell) -> Outcome:
     """What both do."""
     dialect = load_dialect(options.dialect)
+    lines: list[str] = []
+    say = noted(say, lines)
     with ExitStack() as stack:
         if options.download:
             download(options.dataset, options.data_dir, options.config_dir, say)
@@ -137,11 +140,23 @@ def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, te
             stack.callback(end_workers, workers, control)
             share_limit(control, workers, plan.concurrency or plan.slots * plan.workers)
             wait_until_ready(workers, control)
+            write_log(folder, lines)
+            stack.callback(write_log, folder, lines)
             scraper = stack.enter_context(
                 scraping(watched.sources, folder, options.server_metrics_interval_s, watched.gpus, say)
             )
         with Signals() as signals:
             return hold(folder, plan, options, memory, control, workers, journal, signals, show, steadily, scraper)
+
+
+def noted(say: Say, lines: list[str]) -> Say:
+    """The same, with each line kept beside the time of day."""
+
+    def both(line: str) -> None:
+        lines.append(f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S}Z {line}\n")
+        say(line)
+
+    return both
 
 
 @contextmanager
