@@ -21,7 +21,7 @@ from perfcore.analysis.steady.intervals import (
     percentile_intervals,
     rate_interval,
 )
-from perfcore.analysis.steady.verdict import Verdict, judge, no_plateau
+from perfcore.analysis.steady.verdict import Verdict, judge, no_plateau, overloaded
 from perfcore.analysis.steady.window import Window, find_window
 from perfcore.analysis.windowed import NS_PER_S, THROUGHPUTS, Floats, Work
 from perfcore.types import Requests, Run
@@ -30,12 +30,15 @@ SEED = 20
 ENOUGH = 1_000_000  # samples that an interval of a percentile is made from
 NOTHING = "no measured request was recorded with its times"
 
+GROWING = "growing"
+
 # Why the load of a steady run was not held any longer, as the window's last edge.
 ENDS = {
     "duration": "the window was as long as asked for",
     "requests": "as many requests as asked for had ended",
     "precision": "output tokens/s were known as well as asked for",
     "max_duration": "the longest time for the run was over",
+    GROWING: "requests in flight kept growing",
 }
 LAST_SENT = "the last request was sent"
 INTERRUPTED = "the run was interrupted, and the last request was sent"
@@ -141,6 +144,12 @@ def cut_off(requests: Requests, flown: Flight) -> int | None:
 
 def verdict(run: Run, part: Part, flown: Flight, load: Load, client_limited: bool) -> Verdict:
     """Whether the run was steady in its window."""
+    found = judged(run, part, flown, load, client_limited)
+    return overloaded(found) if part.held is not None and part.held.end_reason == GROWING else found
+
+
+def judged(run: Run, part: Part, flown: Flight, load: Load, client_limited: bool) -> Verdict:
+    """What the tests say of the window."""
     if isinstance(part.window, Absent):
         return no_plateau(part.window.reason)
     seen, done = attempts(run.requests, flown, part.until_ns), progress(part.works)

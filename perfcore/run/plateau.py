@@ -5,6 +5,7 @@ ten times a second, is only how long the load is held: long enough for a window 
 until every request that was due in it has ended, so that no measured request ever runs on a server that empties.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ from perfcore_ext.histogram import Histogram
 SAMPLE_NS = 100_000_000
 JUDGE_NS = 1_000_000_000  # between two looks for the plateau
 LEAST_PRECISE_NS = 10_000_000_000  # a shorter window says nothing of how much longer ones vary
+GROWING_NS = 20_000_000_000  # after which a queue that grows is not taken for a start
+GROWTH = 1.15  # from each quarter of the run to the next; a queue that only grows has 3, 1.7 and 1.4
+QUEUE = 10.0  # in flight at the end, below which growth is chance
 UNSENT_NS = 30_000_000_000  # that requests which are due and find no room may take to be sent
 
 
@@ -120,6 +124,8 @@ class Plateau:
         reason = self._reason(series, start, now)
         if reason:
             self.end_ns, self.end_reason = now, reason
+            if start is None:  # there is no window whose requests would have to be followed
+                self._cut_off()
 
     def _reason(self, series: Series, start: int | None, now: int) -> str:
         """Why the window ends now, or an empty text."""
@@ -127,7 +133,7 @@ class Plateau:
         if now - self._began_ns >= goal.longest_ns:
             return "max_duration"
         if start is None:
-            return ""
+            return "growing" if self._due_ns is not None and grows(series) else ""
         length_ns = now - int(series.time_ns[start])
         if goal.duration_ns is not None and length_ns >= goal.duration_ns:
             return "duration"
@@ -147,6 +153,9 @@ class Plateau:
         if any(self._open(worker, self.end_ns) for worker in self._alive()):
             return
         self.followed = not self._unsent(self.end_ns)
+        self._cut_off()
+
+    def _cut_off(self) -> None:
         self._control.stop()
         self._control.abort()
 
@@ -170,3 +179,12 @@ class Plateau:
             in_flight += counters["in_flight"]
             ttft.merge(Histogram(self._control.ttft_buffer(worker)))
         return now, tokens, completed, in_flight, ttft.count, round((ttft.mean or 0.0) * ttft.count)
+
+
+def grows(series: Series) -> bool:
+    """Whether more and more requests are in flight: an open loop whose service does not keep up finds no plateau."""
+    if series.time_ns[-1] - series.time_ns[0] < GROWING_NS:
+        return False
+    quarters = [float(quarter.mean()) for quarter in np.array_split(series.in_flight, 4)]
+    growing = all(after >= GROWTH * before for before, after in itertools.pairwise(quarters))
+    return growing and quarters[-1] >= QUEUE

@@ -70,6 +70,16 @@ def no_plateau(reason: str) -> Verdict:
     return Verdict(TOO_SHORT, reasons, {}, EXIT_CODES[TOO_SHORT])
 
 
+def overloaded(found: Verdict) -> Verdict:
+    """The verdict on an open loop that was given up because more and more of its requests were in flight."""
+    what = "Requests in flight kept growing: the service answers fewer requests than are sent to it."
+    remedy = "Lower --rate; perfcore tune --variable rate finds the largest that it holds."
+    others = [] if found.kind == TOO_SHORT else found.reasons
+    return Verdict(
+        NOT_STEADY, [seen_in("queue", what, None, None, remedy), *others], found.tests, EXIT_CODES[NOT_STEADY]
+    )
+
+
 def decide(tests: dict[str, Any]) -> Verdict:
     """The verdict on what the tests saw: what is not steady does not get steady by waiting, so it comes first."""
     unsteady = [found for rule in RULES for found in rule(tests)]
