@@ -73,6 +73,7 @@ def test_rows_are_sent_in_turn_and_repeats_are_counted(streamed: tuple[Finished,
         "error": None,
         "reference": "x",
         "meta": {},
+        "dataset": "rows.jsonl",
     }
 
 

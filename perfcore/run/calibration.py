@@ -11,6 +11,7 @@ nothing is in a run that is to be judged by them.
 import dataclasses
 import os
 import resource
+import shutil
 import signal
 import tempfile
 import time
@@ -203,8 +204,7 @@ def most(kind: Kind, workers: int, quick: bool) -> float:
 
 def point(kind: Kind, workers: int, per_s: float, load_s: float) -> Try:
     """One measurement in a folder that is gone afterwards. Raises KeyboardInterrupt."""
-    with tempfile.TemporaryDirectory(prefix="perfcore-calibrate-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         logs = [folder / f"truth-{number}.bin" for number in range(simulators(workers))] if kind is EVENTS else []
         options, settings = load_of(kind, per_s, load_s)
         with ExitStack() as stack:
@@ -222,13 +222,35 @@ def point(kind: Kind, workers: int, per_s: float, load_s: float) -> Try:
 
 
 @contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards, also where Ctrl-C comes while it is made or removed."""
+    folder = None
+    try:
+        with uninterrupted():
+            folder = tempfile.mkdtemp(prefix="perfcore-calibrate-")
+        yield Path(folder)
+    finally:
+        with uninterrupted():
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the end, and for good from processes that are started here: they would complain."""
+    """Hold Ctrl-C back until the end, and for good from processes that are started here: they would complain.
+
+    They inherit the mask. It does not do for this process, where another thread may take the signal.
+    """
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 COMMON: dict[str, Any] = {

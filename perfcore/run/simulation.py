@@ -195,23 +195,27 @@ def main(settings: str, truth_log: str, pipe: str, parent: str) -> int:
     """Be the child of `start_simulator`: write the port, or what is wrong, into the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process when it has drained
     die_with_parent(int(parent))
-    with os.fdopen(int(pipe), "w") as ready:
-        try:
-            serve(
-                msgspec.json.decode(settings, type=SimulatorSettings),
-                Path(truth_log) if truth_log else None,
-                lambda simulator: tell(ready, simulator.port),
-            )
-        except UserError as error:
-            tell(ready, str(error))
-            return 2
+    ready = int(pipe)
+    try:
+        serve(
+            msgspec.json.decode(settings, type=SimulatorSettings),
+            Path(truth_log) if truth_log else None,
+            lambda simulator: tell(ready, simulator.port),
+        )
+    except UserError as error:
+        tell(ready, str(error))
+        return 2
+    except BrokenPipeError:  # the parent was interrupted while it waited, and wants no simulator any more
+        return 0
     return 0
 
 
-def tell(ready: Any, words: object) -> None:
+def tell(pipe: int, words: object) -> None:
     """One line to the parent, and no more."""
-    ready.write(f"{words}\n")
-    ready.close()
+    try:
+        os.write(pipe, f"{words}\n".encode())
+    finally:
+        os.close(pipe)
 
 
 if __name__ == "__main__":

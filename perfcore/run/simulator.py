@@ -43,9 +43,11 @@ class RunningSimulator:
         self.process.terminate()
         try:
             self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # an interrupt too: it must not go on writing its log
             self.process.kill()
             self.process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
 
     def __enter__(self) -> "RunningSimulator":
         return self
@@ -69,7 +71,12 @@ def start_simulator(settings: SimulatorSettings, truth_log: Path | None = None) 
             )
         finally:
             os.close(writable)
-        told = ready.readline().strip()
+        try:
+            told = ready.readline().strip()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
     if not told.isdecimal():
         process.wait()
         raise UserError(told or f"the simulator ended with status {process.returncode} before it listened")
