@@ -78,12 +78,14 @@ def test_ceiling_is_what_came_about_and_not_what_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("kind", "per_s"), [(EVENTS, 1_000), (REQUESTS, 300), (CONNECTIONS, 300)])
-def test_small_load_comes_about_and_leaves_nothing_behind(kind: Kind, per_s: float) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("perfcore-calibrate-*"))
+def test_small_load_comes_about_and_leaves_nothing_behind(
+    kind: Kind, per_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = point(kind, 1, per_s, 0.5)
     assert found.per_s > 0.7 * per_s
     assert "slip" in found.why and ("stamp error" in found.why) == (kind is EVENTS)
-    assert set(Path(tempfile.gettempdir()).glob("perfcore-calibrate-*")) <= before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_simulators_are_compared_with_the_log_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
