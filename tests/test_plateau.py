@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from perfcore.analysis.steady.verdict import no_plateau, overloaded
-from perfcore.run.plateau import Series, grows
+from perfcore.run.plateau import MOST_SAMPLES, SAMPLE_NS, Series, grows, thinned
 
 NS = 1_000_000_000
 
@@ -39,3 +39,11 @@ def test_a_run_that_was_given_up_is_not_steady_and_says_what_to_change() -> None
     assert (found.kind, found.exit_code) == ("not_steady", 3)
     assert [reason["test"] for reason in found.reasons] == ["queue"]
     assert "Lower --rate" in found.reasons[0]["remedy"]
+
+
+def test_a_long_run_keeps_few_samples_and_the_first_of_them() -> None:
+    samples, every_ns = list[tuple[int, ...]](), SAMPLE_NS
+    for now in range(3 * MOST_SAMPLES):
+        samples, every_ns = thinned([*samples, (now,)] if now % (every_ns // SAMPLE_NS) == 0 else samples, every_ns)
+    assert MOST_SAMPLES / 2 <= len(samples) <= MOST_SAMPLES + 1
+    assert [sample[0] for sample in samples[:3]] == [0, 4, 8]

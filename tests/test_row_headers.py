@@ -4,13 +4,19 @@ import http.server
 import json
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
+
+from perfcore.errors import UserError
 from perfcore.run.book import BookWriter
+from perfcore.run.part import Form, cut
 from perfcore.workload.conversation import Turn, turns
+from perfcore.workload.dataset import read_rows
 from perfcore.workload.dialect import encoder, load_dialect
 from perfcore.workload.row import Row
 from tests.harness import send
@@ -95,3 +101,18 @@ def test_a_turn_has_the_limit_and_the_pause_of_its_own_message() -> None:
 def test_the_lines_of_a_row_go_with_each_of_its_requests() -> None:
     row = Row(id="1", turns=[{"role": "user", "content": "a"}] * 2, headers={"X-Tenant": "blue"})
     assert [turn.headers for turn in made(row)] == [("X-Tenant: blue",)] * 2
+
+
+@pytest.mark.parametrize("value", ["1\r\nX-Evil: 2", "1\nX-Evil: 2", "1\0"])
+def test_a_header_that_is_more_than_one_line_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "a", "headers": {"X-A": value}}))
+    with pytest.raises(UserError, match=r"rows.jsonl, line 1: headers has 'X-A'"):
+        list(read_rows(path))
+
+
+def test_header_lines_go_to_the_service_and_not_into_the_records_of_the_run() -> None:
+    form = Form(load_dialect("openai-chat"), "m", None, False, {}, False, "own", 0.0)
+    part = next(cut([Row(id="1", prompt="a", headers={"Authorization": "Bearer sk-1"})], form))
+    assert b"Authorization: Bearer sk-1\0" in part.bodies.data
+    assert b"sk-1" not in zlib.decompress(part.packs[0].data[4 * part.rows :])

@@ -87,7 +87,7 @@ def one_part(source: Iterator[Row], encode: Callable[[Row], bytes], form: Form, 
         for turn in turns(row, encode, form.history, form.think_s):
             headers = [line for line in turn.headers if line_name(line) not in form.sent_by_all]
             gathering.add(turn.body, turn.splices, turn.number, turn.think_ns, headers)
-        lines.append(to_json(row))
+        lines.append(to_json(msgspec.structs.replace(row, headers={}) if row.headers else row))  # may be secrets
         stamps.append(row.timestamp_ns)
         size += len(lines[-1])
         if size >= PACK_BYTES:

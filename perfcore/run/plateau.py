@@ -19,6 +19,7 @@ from perfcore_ext.control import Control
 from perfcore_ext.histogram import Histogram
 
 SAMPLE_NS = 100_000_000
+MOST_SAMPLES = 20_000  # of a run of half an hour; those of a longer one lie farther apart
 JUDGE_NS = 1_000_000_000  # between two looks for the plateau
 LEAST_PRECISE_NS = 10_000_000_000  # a shorter window says nothing of how much longer ones vary
 GROWING_NS = 20_000_000_000  # after which a queue that grows is not taken for a start
@@ -88,6 +89,7 @@ class Plateau:
         self._alive = alive  # numbers of the workers that live
         self._began_ns = 0
         self._samples: list[tuple[int, ...]] = []
+        self._every_ns = SAMPLE_NS
         self._judged_ns = 0
         self.start_ns: int | None = None
         self.end_ns: int | None = None
@@ -102,8 +104,9 @@ class Plateau:
         now = monotonic_ns()
         if self.end_ns is not None:
             self._follow(now)
-        elif not self._samples or now - self._samples[-1][0] >= SAMPLE_NS:
+        elif not self._samples or now - self._samples[-1][0] >= self._every_ns:
             self._samples.append(self._sample(now))
+            self._samples, self._every_ns = thinned(self._samples, self._every_ns)
             if now - self._judged_ns >= JUDGE_NS:
                 self._judged_ns = now
                 self._decide(now)
@@ -188,3 +191,10 @@ def grows(series: Series) -> bool:
     quarters = [float(quarter.mean()) for quarter in np.array_split(series.in_flight, 4)]
     growing = all(after >= GROWTH * before for before, after in itertools.pairwise(quarters))
     return growing and quarters[-1] >= QUEUE
+
+
+def thinned(samples: list[tuple[int, ...]], every_ns: int) -> tuple[list[tuple[int, ...]], int]:
+    """The samples and the time between them; of a long run every other one, as each second all are looked at."""
+    if len(samples) <= MOST_SAMPLES:
+        return samples, every_ns
+    return samples[::2], 2 * every_ns

@@ -9,6 +9,7 @@ import msgspec
 from perfcore.errors import UserError
 from perfcore.workload.columns import from_cells, from_columns
 from perfcore.workload.files import Record, format_of, json_kind, number_of, records
+from perfcore.workload.headers import can_be_sent
 from perfcore.workload.media import located, with_references
 from perfcore.workload.row import Row
 from perfcore.workload.source import Reader, Wanted
@@ -111,7 +112,7 @@ def row_from(given: dict[str, Any], place: str, folder: Path, model: str = "", u
         turns=turns(fields.get("turns"), folder),
         think_s=think_time(fields.get("think_s")),
         body=fields.get("body"),
-        headers=fields.get("headers", {}),
+        headers=headers(fields.get("headers", {})),
         model=prompt(chosen, model),
         timestamp_ns=sent_ns,
         images=references(fields.get("images"), "images", folder),
@@ -120,6 +121,14 @@ def row_from(given: dict[str, Any], place: str, folder: Path, model: str = "", u
     )
     check_workload(row)
     return row
+
+
+def headers(given: dict[str, str]) -> dict[str, str]:
+    """Header lines of the row's requests alone; raises ValueError for what is more than one line each."""
+    for name, value in given.items():
+        if not can_be_sent(name, value):
+            raise ValueError(f"headers has {name!r:.60}, which no request can carry as it stands; mend or remove it")
+    return given
 
 
 def is_meta(key: str, value: object, asked: bool) -> bool:

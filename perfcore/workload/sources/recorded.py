@@ -1,7 +1,6 @@
 """Requests as a gateway has recorded them: whole bodies with their headers and times."""
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from msgspec import Meta
 from perfcore.redaction import SECRET_HEADER
 from perfcore.workload.fields import identity, is_there, wrong
 from perfcore.workload.files import Record, json_kind, records
+from perfcore.workload.headers import can_be_sent
 from perfcore.workload.row import Row
 from perfcore.workload.source import Reader, Wanted
 from perfcore.workload.timestamps import timestamp_ns
@@ -28,8 +28,6 @@ OURS = {
     *("host", "content-length", "content-type", "content-encoding", "content-md5", "digest", "content-digest"),
     *("expect", "accept", "accept-encoding", "user-agent", "x-request-id", "date"),
 }
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # Names of an answer's longest length in the bodies of several services.
 LIMITS = ("max_completion_tokens", "max_output_tokens", "max_new_tokens", "max_tokens")
 ENDINGS = ("stop", "stop_token_ids")
@@ -165,7 +163,7 @@ def headers_of(record: Record, keep: Sequence[str]) -> tuple[dict[str, str], lis
         if SECRET_HEADER.search(name) and low not in wished:
             secrets.append(name)
             continue
-        if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
+        if not can_be_sent(name, value):
             raise wrong(record, f"headers has {name!r:.60}, which no request can carry as it stands; mend or remove it")
         kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return kept, secrets
