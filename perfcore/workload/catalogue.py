@@ -47,6 +47,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore_eos: bool | None = None
     input_tokens: int | str | None = None
     output_tokens: int | str | None = None
+    evaluation: dict[str, Any] = {}  # how its answers are scored: evaluators/settings.py
 
 
 class Entry(NamedTuple):
