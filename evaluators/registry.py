@@ -12,6 +12,7 @@ from evaluators.sample import Sample, Verdict
 
 Score = Callable[[str, Sample, Any], Verdict]
 Total = Callable[[Sequence[Sample], Sequence[Verdict], Any], Mapping[str, float]]
+Joint = Callable[[Sequence[Sample], Any], Sequence[tuple[Sample, Verdict | str]]]
 
 
 class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +24,9 @@ class Evaluator(NamedTuple):
 
     The text has no reasoning in it and went through the filters. What `score` raises becomes the error of that sample.
     `totals` gives measures that are no mean over items, such as a corpus' BLEU or a calibration error. `empty` says
-    that an empty answer is scored too, else it counts as wrong without being looked at.
+    that an empty answer is scored too, else it counts as wrong without being looked at; `slow` that one answer may take
+    seconds. `joint`, where it is set, takes the place of `score`: it gets all lines of a data set and gives for each
+    item a sample that stands for it, with its verdict or with what went wrong.
     """
 
     score: Score
@@ -32,6 +35,8 @@ class Evaluator(NamedTuple):
     settings: type[Any] = NoSettings
     totals: Total | None = None
     empty: bool = False
+    slow: bool = False
+    joint: Joint | None = None
 
 
 # Name -> module, whose table EVALUATORS has an Evaluator under that name.
@@ -45,6 +50,10 @@ MODULES: dict[str, str] = {
     "rouge": "evaluators.text",
     "bleu": "evaluators.text",
     "similarity": "evaluators.text",
+    "errors": "evaluators.text",
+    "leval": "evaluators.leval",
+    "longbench": "evaluators.longbench",
+    "needlebench": "evaluators.needlebench",
     "anls": "evaluators.pictures",
     "vqa": "evaluators.pictures",
     "iou": "evaluators.pictures",

@@ -14,6 +14,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
+    question: str = ""  # names it among all questions of an evaluation, where ids come twice
     repeat: int | None = None
     turn: int = 0
     prompt: Any = None  # text, or the messages that were sent

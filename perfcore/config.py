@@ -26,6 +26,7 @@ VARIABLES = {variable_of(name): name for name in OPTIONS} | {
 DEFAULT_PROMPT = "Write a short story about a lighthouse keeper who finds a message in a bottle."
 DEFAULT_REQUESTS = 100
 DEFAULT_WINDOW_S = 60.0
+EVAL_RETRIES = 5
 
 
 class Given(NamedTuple):
@@ -220,7 +221,9 @@ def choose_end(values: dict[str, Any], origins: dict[str, str], command: str) ->
     """Say when to stop where nothing does; what belongs to another command says nothing."""
     for name, option in OPTIONS.items():
         if option.only and command not in option.only:
-            values[name] = None
+            values[name] = getattr(StressOptions(), name)
+    if command == "eval":
+        return choose_once(values, origins)
     if any(values[name] is not None for name in ("requests", "duration_s", "precision")):
         return
     if command in ("steady", "tune"):
@@ -230,6 +233,19 @@ def choose_end(values: dict[str, Any], origins: dict[str, str], command: str) ->
     else:
         values["requests"] = max(DEFAULT_REQUESTS, len(values["prompt"]))
         origins["requests"] = "default, as neither requests nor duration is given"
+
+
+def choose_once(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Have each question asked once, or as often as it is repeated; refuse what would end it otherwise."""
+    for name in ("requests", "duration_s", "arrivals", "rate"):
+        if values[name] is not None:
+            place = f"{key_of(name)} ({origins[name]})"
+            raise UserError(
+                f"{place} is for measuring speed; `perfcore eval` asks each question as often as --repeats says: "
+                "leave it out, or give --num-prompts or --limit for fewer questions"
+            )
+    if origins["retries"] == "default":
+        values["retries"], origins["retries"] = EVAL_RETRIES, "default of eval"
 
 
 def refuse_unused_pick(values: dict[str, Any], origins: dict[str, str], config: Path | None) -> None:

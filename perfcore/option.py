@@ -104,6 +104,6 @@ def file(words: str, **more: Any) -> Option:
     return Option(values.path, "FILE", words, **more)
 
 
-def switch(words: str) -> Option:
+def switch(words: str, **more: Any) -> Option:
     """Option that is on or off."""
-    return Option(values.switch, "", words)
+    return Option(values.switch, "", words, **more)

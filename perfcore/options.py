@@ -8,6 +8,8 @@ from perfcore import values
 from perfcore.option import INT32, INT64, Option, choice, count, file, number, per_second, seconds, swept, switch, text
 from perfcore.slo import texts as objectives
 
+EVAL = ("eval",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StressOptions:
@@ -408,6 +410,92 @@ class StressOptions:
     ] = False
     grace_s: Annotated[float, seconds("Time that running requests get to finish after an interrupt.", least=0)] = 30.0
     seed: Annotated[int, count("Seed of all that is random.", 0, INT64)] = 0
+
+    limit: Annotated[
+        float | None,
+        number(
+            "Questions of each subset to take: a number from 1 on, or a share below 1 such as 0.1.",
+            above=0,
+            most=INT32,
+            unset="all",
+            only=EVAL,
+        ),
+    ] = None
+    repeats: Annotated[
+        int | None, count("Answers to ask for each question.", 1, 100_000, unset="the data set's, mostly 1", only=EVAL)
+    ] = None
+    k: Annotated[
+        tuple[int, ...],
+        Option(
+            values.counts,
+            "K[,K...]",
+            "Of repeated questions: the k of pass@k, pass^k and cons@k.",
+            unset="1 and the number of repeats",
+            only=EVAL,
+        ),
+    ] = ()
+    evaluation: Annotated[
+        dict[str, Any],
+        Option(
+            values.table,
+            "KEY=JSON",
+            "Setting of how answers are scored, over that of the data set's preset: evaluator=math, "
+            "args.options=ABCD, filters=[...]; repeatable. docs/accuracy.md has all.",
+            many=True,
+            only=EVAL,
+        ),
+    ] = field(default_factory=dict)
+    merge_ds: Annotated[
+        bool, switch("Ask for all data sets of a model in one run, and score each by itself.", only=EVAL)
+    ] = False
+    parallel_tasks: Annotated[
+        int,
+        count("Data sets that are asked for side by side, each at the full concurrency.", 1, 256, only=EVAL),
+    ] = 1
+    rescore: Annotated[
+        bool, switch("Score what the folder in --out has once more, and ask the service nothing.", only=EVAL)
+    ] = False
+    reuse: Annotated[
+        str | None,
+        text(
+            "latest|DIR",
+            "Folder of an earlier evaluation to go on with, as --out with --resume does.",
+            unset="a new folder",
+            only=EVAL,
+        ),
+    ] = None
+    dump_details: Annotated[
+        bool, switch("Keep what was found of each answer: results/<model>/<dataset>.jsonl.", only=EVAL)
+    ] = False
+    predictions: Annotated[
+        tuple[Path, ...],
+        Option(
+            values.paths,
+            "FILE",
+            "Answers that another tool saved, to be scored in the place of a run; repeatable. --format says what "
+            "wrote them, --dataset what they answer.",
+            many=True,
+            unset="a run, or a service, gives the answers",
+            only=EVAL,
+        ),
+    ] = ()
+    format: Annotated[
+        str | None,
+        Option(
+            values.choice("jsonl", "aisbench", "evalscope"),
+            "jsonl|aisbench|evalscope",
+            "What wrote --predictions; jsonl is outputs.jsonl.",
+            unset="jsonl",
+            only=EVAL,
+        ),
+    ] = None
+    allow_code_execution: Annotated[
+        bool,
+        switch(
+            "Run the programs that a model wrote, in the sandbox, for the data sets that are scored by it.", only=EVAL
+        ),
+    ] = False
+    processes: Annotated[int, count("Processes that score; 0 for one a core.", 0, 1024, only=EVAL)] = 0
 
     cacert: Annotated[
         Path | None,

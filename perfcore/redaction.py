@@ -18,13 +18,18 @@ def redacted(options: StressOptions) -> dict[str, Any]:
     plain = dataclasses.asdict(options)
     plain |= {name: str(value) for name, value in plain.items() if isinstance(value, Path)}
     plain["header"] = [redacted_header(line) for line in options.header]
-    plain |= {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
+    plain |= {name: [plain_item(item) for item in value] for name, value in plain.items() if isinstance(value, tuple)}
     plain["body"] = redacted_fields(options.body)
     plain["local_options"] = redacted_fields(options.local_options)
     plain["url"] = [redacted_url(url) for url in options.url]
     plain["server_metrics"] = [redacted_url(url) for url in options.server_metrics]
     plain["proxy"] = options.proxy and redacted_url(options.proxy)
     return plain
+
+
+def plain_item(value: Any) -> Any:
+    """The item of a list, a path as text."""
+    return str(value) if isinstance(value, Path) else value
 
 
 def redacted_header(line: str) -> str:

@@ -150,6 +150,20 @@ def names(value: object) -> tuple[str, ...]:
     return tuple(text(name.strip()) for name in found)
 
 
+def paths(value: object) -> tuple[Path, ...]:
+    """Paths of files or folders, one or a list."""
+    return tuple(path(item) for item in (value if isinstance(value, (list, tuple)) else [value]))
+
+
+def counts(value: object) -> tuple[int, ...]:
+    """Whole numbers from 1 on, in rising order, as a list or as text with commas."""
+    items = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+    found = tuple(sorted({integer(item) for item in items}))
+    if not found or found[0] < 1:
+        raise ValueError("wants whole numbers from 1 on, such as 1,4,16")
+    return found
+
+
 def weights(value: object) -> tuple[float, ...]:
     """Shares above 0, as a list or as text with commas."""
     items = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]

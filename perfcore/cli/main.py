@@ -13,6 +13,7 @@ from perfcore.errors import UserError
 COMMANDS = {
     "stress": ("perfcore.cli.stress", "Load a service and measure it."),
     "steady": ("perfcore.cli.steady", "Measure a service in a proven steady state."),
+    "eval": ("perfcore.cli.eval", "Score the answers of a model: those of a run, or collected for it."),
     "tune": ("perfcore.cli.tune", "Find the largest load at which a service meets its objectives."),
     "report": ("perfcore.cli.report", "Finish a run folder and print its report."),
     "simulate": ("perfcore.cli.simulate", "Serve simulated answers on this machine."),

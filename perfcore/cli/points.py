@@ -119,6 +119,14 @@ def stem(name_or_file: str) -> str:
     return NOT_IN_A_NAME.sub("-", last).strip(".-")[:60] or "run"
 
 
+def label(dataset: str) -> str:
+    """A data set as the name of files: that of its preset, or of its own file without the ending."""
+    path = Path(dataset)
+    if path.is_file():
+        return stem(path.name.partition(".")[0] or path.name)
+    return stem(dataset.partition(":")[0])
+
+
 def padded(value: float) -> str:
     """A number in plain digits, at least four before the point, so that names sort."""
     whole, _, rest = f"{Decimal(repr(value)):f}".partition(".")

@@ -52,6 +52,12 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 Say = Callable[[str], None]
+Pick = Callable[[Rows], Rows]
+
+
+def as_they_are(rows: Rows) -> Rows:
+    """All rows, in their order."""
+    return rows
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,14 @@ class Memory:
     book_file: int
 
 
-def stress(options: StressOptions, show: Show, say: Say, tell: Tell = untold) -> Outcome:
+def stress(options: StressOptions, show: Show, say: Say, tell: Tell = untold, pick: Pick = as_they_are) -> Outcome:
     """Load a service as the options say and keep what comes in a run folder, not yet evaluated.
 
     `show` gets the progress twice a second, `say` what a user should know, `tell` how far the
-    preparation is. Raises UserError for what the user can mend.
+    preparation is. `pick` makes of the rows of the data set those that are sent. Raises UserError for what the user can
+    mend.
     """
-    return load(options, None, show, say, tell)
+    return load(options, None, show, say, tell, pick)
 
 
 def steady(options: StressOptions, judge: Judge, show: Show, say: Say, tell: Tell = untold) -> Outcome:
@@ -95,7 +102,7 @@ def steady(options: StressOptions, judge: Judge, show: Show, say: Say, tell: Tel
         longest_ns=round(longest_s * NS),
     )
     held = dataclasses.replace(options, requests=None, duration_s=longest_s + FOLLOW_S)
-    return load(held, Hold(judge, goal, options), show, say, tell)
+    return load(held, Hold(judge, goal, options), show, say, tell, as_they_are)
 
 
 def usual_bound_s(options: StressOptions) -> float:
@@ -103,7 +110,7 @@ def usual_bound_s(options: StressOptions) -> float:
     return max(600.0, 10 * (options.duration_s or 0.0))
 
 
-def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, tell: Tell) -> Outcome:
+def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, tell: Tell, pick: Pick) -> Outcome:
     """What both do."""
     dialect = load_dialect(options.dialect)
     lines: list[str] = []
@@ -115,7 +122,7 @@ def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, te
         early = None if options.tokenizer == SERVICE else select(options, dialect)
         target = find_target(options, dialect, stack, say)
         selected = early or select(options, dialect, service_tokenizer(target))
-        first, rows = peeked(selected.rows)
+        first, rows = peeked(pick(selected.rows))
         form = form_of(options, dialect, target, options.ignore_eos or selected.ignore_eos)
         opening = first_body(first, form)
         if options.check:

@@ -9,6 +9,7 @@ import msgspec
 
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
+from perfcore.run.asking import of_each_subset
 from perfcore.workload.dialect import Dialect
 from perfcore.workload.excerpt import excerpt
 from perfcore.workload.registry import data_dirs
@@ -35,6 +36,8 @@ def select(options: StressOptions, dialect: Dialect, tokenizer: Tokenizer | None
         dirs=data_dirs(options.data_dir),
         config_dir=options.config_dir,
     )
+    if options.limit is not None:
+        found = found._replace(rows=of_each_subset(found.rows, options.limit))
     if options.arrivals != "replay":
         return found
     return found._replace(rows=excerpt(found.rows, options.replay_start_s, options.replay_end_s))

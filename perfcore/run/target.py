@@ -24,7 +24,9 @@ from perfcore.run.simulator import SimulatorSettings, start_simulator
 from perfcore.run.transport import Transport, shares_connections, transport
 from perfcore.versions import versions
 from perfcore.workload.address import models_url, request_url
-from perfcore.workload.dialect import Dialect, service_headers
+from perfcore.workload.dialect import Dialect, load_dialect, service_headers
+
+LOCALHOST = "http://localhost"  # the name of a host that only a Unix socket leads to
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say:
     options = with_local_server(options, stack, say)
     bases = addresses(options, stack, say)
     urls = tuple(request_url(base, dialect, options.stream, options.model) for base in bases)
-    way = transport(options, urls, os.environ, f"perfcore/{versions()['perfcore']}")
+    way = transport(options, urls, os.environ, agent())
     for warning in (*way.warnings, *port_warnings(options, urls)):
         say(f"Warning: {warning}")
     given = request_headers(options, os.environ)
@@ -53,6 +55,24 @@ def find_target(options: StressOptions, dialect: Dialect, stack: ExitStack, say:
     model = choose_model(options.model, models[0])
     say(f"Measuring {', '.join(map(redacted_url, urls))}" + (f", model {model}" if model else ""))
     return Target(urls, model, headers, way, not options.url and options.unix_socket is None, models)
+
+
+def first_model(options: StressOptions) -> str | None:
+    """The model that a run would ask for: the given one, else the first that the service lists. Raises UserError."""
+    dialect = load_dialect(options.dialect)
+    base = (options.url or (LOCALHOST,))[0]
+    url = models_url(base, dialect)
+    if options.model is not None or url is None:
+        return options.model
+    way = transport(options, (request_url(base, dialect, options.stream, None),), os.environ, agent())
+    given = request_headers(options, os.environ)
+    headers = service_headers(dialect, options.stream, given, options.header, None)
+    return choose_model(None, list_models(url, headers, way.curl))
+
+
+def agent() -> str:
+    """What a service is told of who asks."""
+    return f"perfcore/{versions()['perfcore']}"
 
 
 def try_out(target: Target, first: bytes, http: str) -> None:
@@ -69,7 +89,7 @@ def addresses(options: StressOptions, stack: ExitStack, say: Callable[[str], Non
     if options.url:
         return options.url
     if options.unix_socket is not None:
-        return ("http://localhost",)
+        return (LOCALHOST,)
     simulator = stack.enter_context(start_simulator(SimulatorSettings()))
     say(f"No --url given: measuring the built-in simulator at {simulator.url}")
     return (simulator.url,)

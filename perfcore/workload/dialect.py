@@ -79,6 +79,7 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models_path: str = "/v1/models"
     request_streaming: dict[str, Any] = {}
     exact: dict[str, Any] = {}
+    greedy: dict[str, Any] = {}
     adapter: dict[str, Any] = {}
     path_full: str | None = None
     cumulative: bool = False

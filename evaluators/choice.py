@@ -1,0 +1,264 @@
+"""The evaluator `choice`: multiple choice, one letter or several right. docs/multiple-choice.md has the rules in words."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from string import ascii_uppercase
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from evaluators.errors import EvaluationError
+from evaluators.letters import OPENERS, Case, bounded, case_of, in_order, in_words, plain
+from evaluators.registry import Evaluator
+from evaluators.sample import NOTHING_FOUND, Sample, Verdict
+from evaluators.statements import last_statement
+
+LONGEST_MARK = 60  # characters of a line that is nothing but letters and their marks
+SHORT = 300  # characters of an answer in all of which the text of a choice is looked for
+TAIL = 80
+NO_PARTS: Mapping[str, float] = {}
+MARKS = " .。!！*_)）}]】\"'”$\n"
+PREFIX = re.compile(r"\s*[(（\[]?([A-Z])[)）\].、．:：]\s*")
+JOINTS = re.compile(r"[\s,;、，；()\[\]{}\"'.*$&/]+|(?i:and)")
+RIGHT = ("correct", "right", "best", "true", "accurate", "appropriate", "valid", "正确", "符合", "对的", "恰当", "合适", "合理")
+SUBJECT = re.compile(
+    r"(?:\b(?:option|choice|answer|statement|that|so|therefore|thus|hence|only|and)|选?项|[.!?\n:;,(*。！？，：；、有])"
+    r"\s*[(（*\"'“]*\Z",
+    re.IGNORECASE,
+)
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of `choice`."""
+
+    options: Annotated[str, Meta(min_length=1, description="Letters, or digits, that count as answers.")] = "ABCD"
+    labels: Annotated[
+        str | list[str], Meta(description="Column of meta with the choices, or a column for each, in their order.")
+    ] = ""
+    several: Annotated[bool, Meta(description="Whether several letters may be right: sets are compared.")] = False
+    language: Annotated[Literal["", "en", "zh"], Meta(description="Phrases of which language; else of both.")] = ""
+
+
+class Found(NamedTuple):
+    """The letters of an answer, and by which rule; without letters, why there are none."""
+
+    letters: str
+    rule: str
+    why: str = ""
+
+
+def score(text: str, sample: Sample, settings: Choice) -> Verdict:
+    """1 where the letters of the answer are those of the reference, else 0; `partial` where several may be right.
+
+    `partial` is the share of the right letters that were given, 0 where a wrong one is among them.
+    Raises EvaluationError for a reference that is none of the choices.
+    """
+    choices = choices_of(sample.meta, settings)
+    options = "".join(choices) or settings.options
+    right = letters_of(sample.reference, options, choices, sample.id)
+    found = find(text, options, settings.several or len(right) > 1, choices, settings.language)
+    parts = {"partial": partial(found.letters, right)} if settings.several else NO_PARTS
+    if not found.letters:
+        return Verdict(0.0, None, found.rule, found.why or NOTHING_FOUND, parts)
+    if found.letters == right:
+        return Verdict(1.0, found.letters, found.rule, "", parts)
+    return Verdict(0.0, found.letters, found.rule, f"{right} is right", parts)
+
+
+def partial(given: str, right: str) -> float:
+    """Share of the right letters that were given; 0 where a wrong one was."""
+    return len(given) / len(right) if set(given) <= set(right) else 0.0
+
+
+def choices_of(meta: Mapping[str, Any], settings: Choice) -> dict[str, str]:
+    """Text of each choice by its letter, as the row has them; none where `labels` is not set or not in the row."""
+    if isinstance(settings.labels, list):
+        there = zip(settings.options, (meta.get(name) for name in settings.labels), strict=False)
+        return {letter: str(text) for letter, text in there if text not in (None, "")}
+    value = meta.get(settings.labels) if settings.labels else None
+    if isinstance(value, Mapping) and value.keys() >= {"text", "label"}:
+        return {str(label): str(text) for label, text in zip(value["label"], value["text"], strict=False)}
+    if isinstance(value, Mapping):
+        return {str(label): str(text) for label, text in value.items()}
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return {}
+    if all(isinstance(one, Mapping) and one.keys() >= {"text", "label"} for one in value):
+        return {str(one["label"]): str(one["text"]) for one in value}
+    return {letter: PREFIX.sub("", str(text), 1) for letter, text in zip(settings.options, value, strict=False)}
+
+
+def letters_of(reference: Any, options: str, choices: Mapping[str, str], name: str) -> str:
+    """The right letters, in the order of the options; raises EvaluationError where the reference names none."""
+    if isinstance(reference, str) and len(reference) == 1 and reference in options:
+        return reference
+    words = "".join(map(str, reference)) if isinstance(reference, list) else str(reference)
+    letters = JOINTS.sub("", unicodedata.normalize("NFKC", words)).upper()
+    if letters and set(letters) <= set(options):
+        return "".join(letter for letter in options if letter in letters)
+    same = [letter for letter, text in choices.items() if text.strip().lower() == words.strip().lower()]
+    if len(same) == 1:
+        return same[0]
+    raise EvaluationError(
+        f"{name}: the reference {reference!r:.60} is none of the choices {options}; correct the row or "
+        "evaluation.args.options"
+    )
+
+
+def find(text: str, options: str, several: bool, choices: Mapping[str, str], language: str = "") -> Found:
+    """The letters of an answer by the first rule that finds any; more than one are none where one is asked for."""
+    case = case_of(text, options, several, choices)
+    letters, name = first_found(case, language)
+    if len(letters) > 1 and not several:
+        return Found("", name, f"the answer names several choices: {', '.join(letters)}")
+    return Found(letters, name)
+
+
+def first_found(case: Case, language: str) -> tuple[str, str]:
+    """Letters, and the rule that found them; empty where none did."""
+    for name, rule in FORMS:
+        if letters := rule(case):
+            return letters, name
+    if (stated := last_statement(case, language)) is not None:
+        return stated.letters, stated.rule
+    for name, rule in PLACES:
+        if letters := rule(case):
+            return letters, name
+    return "", ""
+
+
+def whole(case: Case) -> str:
+    """All of the answer is the letter, or the letters."""
+    return alone(case, case.text)
+
+
+def alone(case: Case, line: str) -> str:
+    """Letters of a line that has nothing but them and their marks."""
+    if not line or len(line) > LONGEST_MARK or case.grammar.whole.fullmatch(line) is None:
+        return ""
+    return in_order(line, case.grammar)
+
+
+def whole_choice(case: Case) -> str:
+    """All of the answer is the text of one choice."""
+    said = " ".join(case.low[: 2 * SHORT].split()).strip(" $.*\"'") if case.choices and len(case.low) < 2 * SHORT else ""
+    same = [letter for letter, words in in_words(case.choices).items() if words == said]
+    return same[0] if len(same) == 1 else ""
+
+
+def last_line(case: Case) -> str:
+    """The last line has nothing but the letter, and the line before is none such."""
+    head, newline, line = case.text.rpartition("\n")
+    if not newline or alone(case, head.rstrip().rpartition("\n")[2].strip()):
+        return ""
+    return alone(case, line.strip())
+
+
+def first_line(case: Case) -> str:
+    """The first line has nothing but the letter, and further questions with their options follow: a run-on."""
+    line, newline, rest = case.text.partition("\n")
+    letters = alone(case, line.strip()) if newline else ""
+    if not letters:
+        return ""
+    marked = {plain(letter) for letter in case.grammar.markers.findall(rest)}
+    return letters if set(case.grammar.options[:2]) <= marked else ""
+
+
+def first(case: Case) -> str:
+    """The answer begins with the letter: "B. Because", "(B) as", or the letter on a line of its own."""
+    found = case.grammar.first.match(case.text)
+    if found is None:
+        return ""
+    letter, mark = found["letters"], found["mark"].strip()
+    wrapped = bool(found["close"]) and case.text[found.start("letters") - 1 : found.start("letters")] in OPENERS
+    if not wrapped and (letter in "Iiaa" and mark in (".", ":", "：") and letter != "A" or (letter == "A" and mark in (":", "："))):
+        return ""
+    if letter.islower() and not found["close"]:
+        return ""
+    if letter.isdigit() and "\n" in case.text:
+        return ""
+    return "" if listing(case, plain(letter)) else plain(letter)
+
+
+def listing(case: Case, letter: str) -> bool:
+    """Whether an answer that begins with the first option goes through all options, one after the other."""
+    if letter != case.grammar.options[0]:
+        return False
+    marked = [plain(each) for each in case.grammar.markers.findall(case.text)]
+    return case.grammar.options[1:2] in marked and marked.count(letter) < 2
+
+
+def end(case: Case) -> str:
+    """The answer ends with a marked letter: "(B).", "**B**", "so B", "option B"."""
+    if plain(case.text.rstrip(MARKS)[-1:] or " ") not in case.grammar.options:
+        return ""
+    found = case.grammar.end.search(case.text[-TAIL:])
+    letters = [each for each in found.group() if plain(each) in case.grammar.options and not each.islower()] if found else []
+    return plain(letters[-1]) if letters else ""
+
+
+def last_marked(case: Case) -> str:
+    """The last line begins with a letter and its mark, and no other line does."""
+    line = case.text.rpartition("\n")[2]
+    found = case.grammar.markers.match(line) if len(line) < len(case.text) else None
+    if found is None:
+        return ""
+    marked = {plain(each) for each in case.grammar.markers.findall(case.text)}
+    return plain(found.group(1)) if len(marked) == 1 else ""
+
+
+def called_right(case: Case) -> str:
+    """Exactly one option is called right."""
+    if not any(word in case.low for word in RIGHT):
+        return ""
+    found = {
+        plain(each.group(1))
+        for each in case.grammar.right.finditer(case.text)
+        if each.start() == 0 or SUBJECT.search(case.text[max(0, each.start() - 24) : each.start()])
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def bold(case: Case) -> str:
+    """Exactly one letter is set in bold."""
+    found = {plain(letter) for letter in case.grammar.bold.findall(case.text)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def choice_text(case: Case) -> str:
+    """Exactly one choice stands in the answer, or in the last line of a long one, in full and not denied."""
+    if not case.choices:
+        return ""
+    low = case.low if len(case.low) <= SHORT else case.low[-SHORT:].rpartition("\n")[2]
+    there = {letter: words for letter, words in in_words(case.choices).items() if contains(low, words)}
+    longest = [letter for letter, words in there.items() if not any(words in other and words != other for other in there.values())]
+    return longest[0] if len(longest) == 1 else ""
+
+
+def contains(low: str, words: str) -> bool:
+    """Whether a text has these words, not as a part of longer ones and not after "not"."""
+    at = low.rfind(words)
+    if at < 0 or not bounded(low, at, at + len(words)):
+        return False
+    return not re.search(r"(?:\bnot|n['’]t|不是|并非|不)\s*(?:the\s|a\s|an\s)?\Z", low[max(0, at - 16) : at])
+
+
+# What an answer states of itself comes between the two, in the order of the text: evaluators/statements.py.
+FORMS: tuple[tuple[str, Callable[[Case], str]], ...] = (
+    ("whole answer", whole),
+    ("whole answer is a choice", whole_choice),
+    ("last line", last_line),
+    ("first line", first_line),
+)
+PLACES: tuple[tuple[str, Callable[[Case], str]], ...] = (
+    ("beginning", first),
+    ("end", end),
+    ("last line begins", last_marked),
+    ("called right", called_right),
+    ("bold", bold),
+    ("text of a choice", choice_text),
+)
+EVALUATORS = {
+    "choice": Evaluator(score, "Multiple choice: the letter, or the letters, that the answer gives.", settings=Choice)
+}

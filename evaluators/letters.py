@@ -1,0 +1,215 @@
+"""Which letter an answer to a multiple choice question gives: the places where letters stand, and how each is read.
+
+A letter counts only where something says that it is an answer: a statement ("the answer is", a box), its place (alone,
+first, last) or its marks. Letters of running prose ("A cat", "vitamin C", "I think") have none of these. Every look is
+bounded: at most MOST places for each word, each seen through a window, so that no text takes more than linear time.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+MOST = 32  # places of each word that are looked at, from the end
+BEFORE = 40  # characters before a word that can turn its meaning
+OPENERS, CLOSERS = frozenset("([{*\"'`“‘「『【（$_<"), frozenset(")]}*\"'`”’」』】）$_>")
+LATEX = r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|sf|it)|boxed|fbox|bf|rm|left|quad|[,;!:(\[ ])"
+OPEN = rf"(?:[\s*_`\"'“‘「『《【〖\[(（{{<$:：~#]|{LATEX})"
+CLOSE = r"(?:[*_`\"'”’」』》】〗\])）}>$]|\\[)\]]){0,8}"
+FILLERS = (
+    "the|correct|option|choice|letter|answer|clearly|definitely|most|likely|probably|indeed|therefore|thus|simply|just|"
+    "actually|now|either|both|only"
+)
+LEAD = rf"(?:{OPEN}|(?:{FILLERS})(?![a-z])|选项|选择|选|应|该|是|为){{0,16}}"
+SEP = (
+    r"\s{0,4}(?:[,，、;；/／&+和与及]|或者?|以及|\s(?:and|or|and/or)\s)"
+    r"\s{0,4}(?:(?:and|or)\s{1,4}|[和与或]\s{0,2})?"
+)
+STRONG = (
+    r"(?=\s{0,4}(?:\Z|\n|\.(?![A-Za-z]\.|\d)|,(?!\d)|:(?!\d)|[;!)\]}。，；：！）】」』、．…|(（]|[—–]|--|\*\*)|\s-\s)"
+)
+JOINED = (
+    r"(?P<joined>(?=\s{1,4}(?:because|since|as|but|due|given|based|which|so|for|according"
+    r"|is\s(?:the\s)?(?:correct|right|best|true))\b))"
+)
+CJK = r"(?=(?![型级类细股座维])[\u4e00-\u9fff])"
+# After "Answer: B" these go on with a sentence about B.
+VERBS = re.compile(
+    r"\s{1,4}(?:is|are|was|were|or|and|nor|vs|versus|could|can|cannot|may|might|would|has|have|does|seems|looks|cells?"
+    r"|vitamins?|lymphocytes?)\b",
+    re.IGNORECASE,
+)
+BUT = re.compile(r"but|rather|instead|it['’]s|it is|而是|应该是|应是|是", re.IGNORECASE)
+
+
+class Grammar(NamedTuple):
+    """Compiled forms of the letters that count."""
+
+    options: str
+    listed: re.Pattern[str]
+    single: re.Pattern[str]
+    whole: re.Pattern[str]
+    first: re.Pattern[str]
+    end: re.Pattern[str]
+    markers: re.Pattern[str]
+    right: re.Pattern[str]
+    bold: re.Pattern[str]
+
+
+class Read(NamedTuple):
+    """Letters that stand at a place of the text; more than one in the order of the options."""
+
+    letters: str
+    at: int
+
+
+class Case(NamedTuple):
+    """An answer, its lower case with the same places, the forms of its letters, and what each letter stands for."""
+
+    text: str
+    low: str
+    grammar: Grammar
+    choices: tuple[tuple[str, str], ...]  # (letter, what it stands for)
+
+
+def case_of(text: str, options: str, several: bool, choices: Mapping[str, str]) -> Case:
+    """All that the rules look at."""
+    text = text.strip()
+    return Case(text, lowered(text), grammar(options, several), tuple(choices.items()))
+
+
+def lowered(text: str) -> str:
+    """Lower case of the same length: one capital letter alone would become two characters."""
+    return text.replace("İ", "I").lower()
+
+
+@lru_cache(maxsize=1024)
+def in_words(choices: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Text of each choice in lower case, without what may stand around it, by its letter."""
+    pairs = ((letter, lowered(" ".join(text.split())).strip(" $.")) for letter, text in choices)
+    return {letter: words for letter, words in pairs if words}
+
+
+@lru_cache(maxsize=256)
+def grammar(options: str, several: bool) -> Grammar:
+    """Forms for these options."""
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in options)
+    both = f"[{re.escape(options + wide)}]"
+    run = rf"|\s{{0,2}}{OPEN}{{0,4}}(?-i:{both}){CLOSE}" if several else ""
+    more = rf"(?:(?:{SEP}){OPEN}{{0,8}}(?:(?:option|choice)\s)?{both}{CLOSE}{run}){{0,25}}"
+    letters = rf"{both}{CLOSE}{more}"
+    mark = rf"{OPEN}{{0,8}}{both}{CLOSE}"
+    sure = rf"(?-i:{both})"
+    return Grammar(
+        options,
+        re.compile(rf"{LEAD}(?P<letters>{letters})(?:{STRONG}|{JOINED}|{CJK})", re.IGNORECASE),
+        re.compile(rf"{LEAD}(?P<letters>{both})(?P<close>{CLOSE})(?=\s{{1,4}}[^\W\d])", re.IGNORECASE),
+        re.compile(rf"(?:(?:option|choice|选项?)\s?)?{mark}{more}[\s.,:;!。，．：、*]{{0,8}}", re.IGNORECASE),
+        re.compile(
+            rf"{OPEN}{{0,8}}(?P<letters>{both})(?P<close>{CLOSE})"
+            r"(?P<mark>\s{0,2}[.)．、:：](?!\d)|\s{0,2}\n|\s{1,2}(?:because|since)\b|\s{0,2}[—–]\s|\s-\s|(?=因为|选?项?(?:是|为|最)?(?:正确|对的)))",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            rf"(?:[(（\[【]\s?{sure}\s?[)）\]】]|\*\*\s?{sure}\.?\s?\*\*|\b(?:option|choice|so|thus|hence|therefore|leaving|leaves"
+            rf"|it is|it['’]s|it must be|that is|that['’]s)[:,]?\s{sure}|(?:选项|→|=>|->)\s?{sure}"
+            rf"|\b(?:final|correct|conclusion|pick|guess|decision|solution|结论|正确)\*{{0,2}}[:：]\s{{0,2}}{sure})"
+            r"[\s.。!！*_)）}\]】\"'”$]{0,12}\Z",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"^[ \t]{{0,8}}(?:[-*+]\s)?[*(（\[]{{0,3}}({both})[*]{{0,2}}[.)）\]:：、．]", re.MULTILINE),
+        re.compile(
+            rf"({both})[)）*\"'”.]{{0,3}}(?:\s{{1,4}}(?:is|seems|appears|must\sbe|would\sbe)\s(?:to\sbe\s)?(?:the\s)?"
+            r"(?:most\s|only\s|clearly\s|indeed\s)?(?:correct|right|best|true|accurate|appropriate|valid)\b"
+            r"|\s{0,2}(?:选?项)?\s{0,2}(?:是|才是|最为|最|才)?(?:正确|对的|符合|恰当|合适|合理))"
+        ),
+        re.compile(rf"\*\*\s{{0,2}}[(（]?({both})(?:[)）.:：]{{0,2}}\s{{0,2}}\*\*|[)）.:：][^*\n]{{0,200}}\*\*)"),
+    )
+
+
+def plain(letter: str) -> str:
+    """A letter in capitals of usual width."""
+    code = ord(letter)
+    return (chr(code - 0xFEE0) if code >= 0xFF01 else letter).upper()
+
+
+def in_order(found: str, grammar: Grammar) -> str:
+    """The letters in a piece of text, each once, in the order of the options."""
+    pattern = _single_letters(grammar.options)
+    there = {plain(letter) for letter in pattern.findall(found)}
+    return "".join(letter for letter in grammar.options if letter in there)
+
+
+@lru_cache(maxsize=256)
+def _single_letters(options: str) -> re.Pattern[str]:
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in options)
+    both = re.escape(options + wide)
+    # "and", "or", "option" of a list have letters too: none of these stands between other small letters.
+    return re.compile(rf"(?<![a-z\\])(?i:[{both}])(?![a-z])")
+
+
+def read_at(case: Case, at: int, colon: bool = False, words: bool = True) -> Read | None:
+    """The letters, or the choice in words, that stand at a place; None where there is prose.
+
+    `colon` says that "answer:" stood before, after which "B some words" is B; after "is" it is prose.
+    Without `words` no choice in words is looked for.
+    """
+    text, found = case.text, case.grammar.listed.match(case.text, at)
+    if found is not None and sure(found, text):
+        return Read(in_order(found["letters"], case.grammar), found.start("letters"))
+    if words and case.choices and (named := choice_at(case, at)) is not None:
+        return named
+    found = case.grammar.single.match(text, at)
+    if found is None or not weak(found, text, case.low, colon):
+        return None
+    return Read(plain(found["letters"]), found.start("letters"))
+
+
+def sure(found: re.Match[str], text: str) -> bool:
+    """Whether a letter that ends well is none of the words I and a."""
+    return not (found["joined"] is not None and text[found.start("letters")] in "Ii")
+
+
+def weak(found: re.Match[str], text: str, low: str, colon: bool) -> bool:
+    """Whether a letter before further words is an answer: marked, named an option, or of an answer's line."""
+    at = found.start("letters")
+    if found["close"] and at and text[at - 1] in OPENERS:
+        return True
+    named = low[found.start() : at].rstrip(" *_`\"'(（[【:：")
+    if named.endswith(("option", "choice", "letter", "选项")):
+        return True
+    return colon and found["letters"] not in "AIai" and found["letters"].isupper() and not VERBS.match(text, at + 1)
+
+
+def choice_at(case: Case, at: int) -> Read | None:
+    """The choice whose whole text stands at a place, the longest one."""
+    lead = LEAD_ONLY.match(case.text, at)
+    start = lead.end() if lead else at
+    choices = in_words(case.choices)
+    for begin in {start, at}:
+        there = [letter for letter, words in choices.items() if stands(case.low, words, begin)]
+        if there:
+            return Read(max(there, key=lambda letter: len(choices[letter])), begin)
+    return None
+
+
+LEAD_ONLY = re.compile(LEAD, re.IGNORECASE)
+
+
+def stands(low: str, words: str, at: int) -> bool:
+    """Whether words stand at a place, and no longer word or number."""
+    return low.startswith(words, at) and bounded(low, at, at + len(words))
+
+
+def bounded(low: str, start: int, end: int) -> bool:
+    """Whether no word or number goes on at either end."""
+    before, after = low[start - 1 : start] if start else "", low[end : end + 1]
+    first, last = low[start : start + 1], low[end - 1 : end]
+    if solid(last) and (solid(after) or (last.isdigit() and after in (".", ",") and low[end + 1 : end + 2].isdigit())):
+        return False
+    return not (solid(first) and (solid(before) or (first.isdigit() and before in ("-", "−", ".", ","))))
+
+
+def solid(character: str) -> bool:
+    """A letter or digit of a script that puts spaces between words."""
+    return bool(character) and character.isalnum() and not "\u2e80" <= character <= "\uffef"

@@ -1,0 +1,162 @@
+"""Answers that are one number, as in word problems: found by ordered rules, compared exactly."""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from evaluators.errors import EvaluationError
+from evaluators.numerals import Numeral, last, number, numerals, plain, written
+from evaluators.registry import Evaluator
+from evaluators.sample import NOTHING_FOUND, Sample, Verdict
+
+LONGEST = 1000  # characters of a sentence that are looked at
+# A model that goes on writes the next question itself; these words begin one in the languages of MGSM.
+QUESTION = re.compile(
+    r"^[ \t]*(?:\*\*|#+ )?(?:Question|Q|Problem|Frage|Pregunta|Swali|\u0417\u0430\u0434\u0430\u0447\u0430|\u95ee\u9898|"
+    r"\u554f\u984c|\u09aa\u09cd\u09b0\u09b6\u09cd\u09a8|\u0c2a\u0c4d\u0c30\u0c36\u0c4d\u0c28|\u0e42\u0e08\u0e17\u0e22\u0e4c)"
+    r"(?: ?\d{1,3})?\s?(?:\*\*)?[:\uff1a]",
+    re.MULTILINE | re.IGNORECASE,
+)
+HASHES = re.compile(r"####")
+ANSWER_IS = re.compile(
+    r"\banswers?\b(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]*(?:(?:is|are|would be|will be|equals|=)\b"
+    r"[ \t]*[:\uff1a]?)|(?:\u7b54\u6848|\u7b54\u3048)(?:\u662f|\u4e3a|\u70ba|\u306f)[:\uff1a]?",
+    re.IGNORECASE,
+)
+ANSWER_COLON = re.compile(
+    r"(?:\banswers?|\u7b54\u6848|\u7b54\u3048)[ \t]*(?:\*\*)?[ \t]*[:\uff1a](?:\*\*)?", re.IGNORECASE
+)
+BOXED = re.compile(r"\\(?:boxed|fbox)\b\s*\{?")
+# What may stand between such words and the number.
+FILLER = re.compile(
+    r"(?:[\s:*_`$(\[{=~\u2248]|\\[(\[]|\\(?:boxed|fbox|text|mathbf|mathrm|textbf|approx)\b|"
+    r"(?:about|approximately|roughly|exactly|only|just|equal to|therefore|thus|so|a total of|be|is)\b)*",
+    re.IGNORECASE,
+)
+FILLER_OF_LINE = re.compile(r"[\s*:_`]*")
+END_OF_SENTENCE = re.compile(r"\n|(?<!\bRs)[.!?](?=\s|$)|\u3002")
+
+
+class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the evaluator `number`."""
+
+    prefix: Annotated[list[str], Meta(description="Regular expressions of what the number follows; tried first.")] = []
+    tolerance: Annotated[float, Meta(ge=0, description="How far the number may be from the reference.")] = 1e-6
+    decimal_comma: Annotated[
+        list[str], Meta(description="Subsets in whose language 5.600 is 5600 and 2,5 is 2.5; '*' stands for all.")
+    ] = []
+
+
+class Found(NamedTuple):
+    """The number that was taken for the answer, and the rule that found it."""
+
+    numeral: Numeral
+    rule: str
+
+
+def score(text: str, sample: Sample, settings: Number) -> Verdict:
+    """1 where the number in the text is the reference exactly, or within the tolerance of it.
+
+    Raises EvaluationError where the reference has no number.
+    """
+    comma = "*" in settings.decimal_comma or sample.subset in settings.decimal_comma
+    wanted = reference(sample.reference)
+    found = find(text, prefixes(tuple(settings.prefix)), comma)
+    if found is None:
+        return Verdict(0.0, None, "", NOTHING_FOUND)
+    readings = (found.numeral.value, *found.numeral.others)
+    if wanted in readings:
+        return Verdict(1.0, written(wanted), found.rule, "equal")
+    if any(abs(value - wanted) <= settings.tolerance for value in readings):
+        return Verdict(1.0, written(found.numeral.value), found.rule, f"within {settings.tolerance:g}")
+    return Verdict(0.0, written(found.numeral.value), found.rule, f"not {written(wanted)}")
+
+
+def reference(value: Any) -> Fraction:
+    """The number that the answer should be: a number, or the answer in a text. Raises EvaluationError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Fraction(str(value))
+    found = _reference(value) if isinstance(value, str) else None
+    if found is None:
+        raise EvaluationError(f"the reference {value!r:.60} has no number; correct it, or use the evaluator math")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _reference(text: str) -> Fraction | None:
+    whole = number(text)
+    found = find(text, ()) if whole is None else None
+    return whole.value if whole is not None else None if found is None else found.numeral.value
+
+
+@lru_cache(maxsize=64)
+def prefixes(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    """Compiled; raises EvaluationError for one that is no regular expression."""
+    try:
+        return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+    except re.error as error:
+        raise EvaluationError(f"evaluation.args.prefix has no regular expression: {error}; correct it") from None
+
+
+def find(text: str, before: Sequence[re.Pattern[str]] = (), comma: bool = False) -> Found | None:
+    """The number that a text gives as its answer, or None."""
+    text = plain(text)
+    text = text[: _end_of_answer(text, comma)]
+    told = _told(text, before, comma)
+    if told is not None:
+        return told
+    numeral = last(text, comma)
+    return None if numeral is None else Found(numeral, "last number")
+
+
+def _end_of_answer(text: str, comma: bool) -> int:
+    """Where the model begins a further question; the end of the text if it does not, or has no answer until there."""
+    first = next(numerals(text, comma), None)
+    invented = QUESTION.search(text, first.end) if first is not None else None
+    return len(text) if invented is None else invented.start()
+
+
+def _told(text: str, before: Sequence[re.Pattern[str]], comma: bool) -> Found | None:
+    """The number that words say is the answer, by the first rule that finds one."""
+    for each in before:
+        if (numeral := _after(each, text, comma)) is not None:
+            return Found(numeral, "prefix")
+    rules = (("####", HASHES), ("answer is", ANSWER_IS), ("boxed", BOXED), ("answer:", ANSWER_COLON))
+    for name, words in rules:
+        if (numeral := _after(words, text, comma, sentence=words is ANSWER_IS)) is not None:
+            return Found(numeral, name)
+    return None
+
+
+def _after(words: re.Pattern[str], text: str, comma: bool, sentence: bool = False) -> Numeral | None:
+    """The number right after the last such words that have one, or else, if asked for, in their sentence."""
+    for found in reversed(list(words.finditer(text))):
+        rest = text[found.end() : found.end() + LONGEST]
+        ending = END_OF_SENTENCE.search(rest, FILLER_OF_LINE.match(rest).end())  # type: ignore[union-attr]
+        rest = rest[: ending.start()] if ending else rest
+        if "=" in rest and words is ANSWER_COLON:  # the working begins here
+            continue
+        numeral = _stated(rest, comma, sentence)
+        if numeral is not None:
+            return numeral
+    return None
+
+
+def _stated(rest: str, comma: bool, sentence: bool) -> Numeral | None:
+    """The number that a sentence gives: the one after its last =, else that at its beginning, else its last one."""
+    numeral = next(numerals(rest.rpartition("=")[2], comma), None) if "=" in rest else None
+    if numeral is None:
+        rest = rest[FILLER.match(rest).end() :]  # type: ignore[union-attr]
+        there = list(numerals(rest, comma))
+        numeral = next((each for each in there[:1] if each.start == 0), there[-1] if sentence and there else None)
+    return numeral
+
+
+EVALUATORS = {
+    "number": Evaluator(score, "The number that an answer gives, by ordered rules, compared exactly.", settings=Number)
+}

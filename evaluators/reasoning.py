@@ -1,0 +1,160 @@
+"""Reasoning taken out of an answer: what a model said before its answer is never scored as the answer.
+
+A service may send reasoning in a channel of its own; then it is apart already. Else it stands in the text between tags,
+of which the prompt's template may have written the first one, and of which an answer that was cut off has no last one.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from evaluators.sample import Sample
+
+CHANNEL = "channel"
+PAIRED = "tags"
+UNPAIRED_CLOSING = "unpaired closing tag"
+UNPAIRED_OPENING = "unpaired opening tag"
+MARKERS = "channel markers"
+
+# What models are known to write; letters may be small or capital.
+TAGS: tuple[tuple[str, str], ...] = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reason>", "</reason>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<unused94>", "<unused95>"),
+)
+# Marks around the answer proper, which are taken off it.
+AROUND = re.compile(
+    r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>|<\|(?:return|end|start)\|>\s*\Z", re.IGNORECASE
+)
+# gpt-oss names the channel of each piece, and it reads "analysis...assistantfinal..." where special tokens are lost.
+FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]{0,80}<\|message\|>")
+OTHER = re.compile(r"<\|channel\|>\s*(?:analysis|commentary)\b")
+BARE = re.compile(r"\s*analysis(?=[\sA-Z\"'*])")
+BARE_FINAL = "assistantfinal"
+
+
+class Answer(NamedTuple):
+    """The answer without reasoning; `how` it was found, several ways joined by " and ", empty if there was none.
+
+    `cut_off` says that the text ended while the model was still reasoning: there is no answer.
+    """
+
+    text: str
+    how: str = ""
+    cut_off: bool = False
+
+
+class Mark(NamedTuple):
+    """A tag in a text."""
+
+    start: int
+    end: int
+    kind: int
+    closing: bool
+
+
+def answer_of(sample: Sample, tags: tuple[str, str] | None = None) -> Answer:
+    """What a sample answers. `tags` are an opening and a closing one in the place of the usual ones.
+
+    Tags are looked for where there is a channel too: some services fill both.
+    """
+    found = without_reasoning(sample.prediction or "", TAGS if tags is None else (tags,))
+    if not sample.reasoning:
+        return found
+    silent = not found.text.strip() and not sample.tool_calls
+    cut_off = found.cut_off or (silent and sample.finish_reason in ("length", "max_tokens"))
+    return Answer(found.text, " and ".join(filter(None, (CHANNEL, found.how))), cut_off)
+
+
+def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answer:
+    """A text without what stands between tags, wherever that is.
+
+    All before a closing tag that nothing has opened is reasoning. An opening tag that nothing closes means that the
+    text was cut off in thought, if it begins a line; within a line it is a word like any other.
+    """
+    found = without_channels(text) if tags is TAGS else Answer(text)
+    marks = marks_in(found.text, tags)
+    if not marks:
+        return found
+    cut = without_tags(found.text, marks)
+    if not cut.how:
+        return found
+    rest = AROUND.sub("", cut.text) if tags is TAGS else cut.text
+    return Answer(rest.lstrip(), " and ".join(filter(None, (found.how, cut.how))), cut.cut_off)
+
+
+def without_channels(text: str) -> Answer:
+    """The last piece of the channel `final`; a text without names of channels is all answer."""
+    if "<|channel|>" in text:
+        finals = list(FINAL.finditer(text))
+        if finals:
+            return Answer(AROUND.sub("", text[finals[-1].end() :]).strip(), MARKERS)
+        return Answer("", MARKERS, cut_off=True) if OTHER.search(text) else Answer(text)
+    if BARE_FINAL in text and BARE.match(text):
+        return Answer(text.rpartition(BARE_FINAL)[2].lstrip(), MARKERS)
+    return Answer(text)
+
+
+def marks_in(text: str, tags: Sequence[tuple[str, str]]) -> list[Mark]:
+    """All tags in a text, in their order."""
+    names = {
+        name.lower(): (kind, closing) for kind, pair in enumerate(tags) for closing, name in enumerate(pair) if name
+    }
+    if not names:
+        return []
+    pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))), re.IGNORECASE)
+    marks = []
+    for found in pattern.finditer(text):
+        kind, closing = names[found.group().lower()]
+        marks.append(Mark(found.start(), found.end(), kind, bool(closing)))
+    return marks
+
+
+def without_tags(text: str, marks: Sequence[Mark]) -> Answer:
+    """A text without its reasoning: from left to right, each opening tag up to the next closing one of its kind."""
+    closings = next_closings(marks)
+    pieces: list[str] = []
+    ways: dict[str, None] = {}
+    at = number = 0
+    while number < len(marks):
+        mark, closing = marks[number], closings[number]
+        if mark.closing:
+            pieces, at = [], mark.end
+            ways[UNPAIRED_CLOSING] = None
+        elif closing is not None:
+            pieces.append(text[at : mark.start])
+            at, number = marks[closing].end, closing
+            ways[PAIRED] = None
+        elif begins_line(text, mark.start, at):
+            ways[UNPAIRED_OPENING] = None
+            return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways), cut_off=True)
+        number += 1
+    return Answer("".join([*pieces, text[at:]]), " and ".join(ways))
+
+
+def next_closings(marks: Sequence[Mark]) -> list[int | None]:
+    """For each tag the number of the next closing one of its kind."""
+    following: dict[int, int] = {}
+    found: list[int | None] = [None] * len(marks)
+    for number in range(len(marks) - 1, -1, -1):
+        found[number] = following.get(marks[number].kind)
+        if marks[number].closing:
+            following[marks[number].kind] = number
+    return found
+
+
+def begins_line(text: str, at: int, start: int) -> bool:
+    """Whether nothing but blanks stands before a place, in its line or since `start`."""
+    while at > start and text[at - 1].isspace() and text[at - 1] != "\n":
+        at -= 1
+    return at == start or text[at - 1] == "\n"

@@ -1,0 +1,176 @@
+"""Answers scored: the evaluator that a data set has, its columns, the result, and the summary of all results."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evaluators import run as scorer
+from evaluators.errors import EvaluationError
+from evaluators.figures import result_of
+from evaluators.registry import evaluator
+from evaluators.result import Result, encode
+from evaluators.run import REFERENCE, Job
+from evaluators.scored import Scored
+from evaluators.settings import Evaluation, evaluation_of
+from perfcore.cli.lots import Lot
+from perfcore.errors import UserError
+from perfcore.options import StressOptions
+from perfcore.report.files import write
+from perfcore.run.asking import questions
+from perfcore.workload.registry import DataSet, data_dirs, open_dataset, resolved
+from perfcore.workload.source import Wanted
+from perfcore.workload.template import merged
+
+
+@contextmanager
+def mendable() -> Iterator[None]:
+    """What the evaluators say of a mistake, as one of the user's."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise UserError(str(error)) from None
+
+
+@contextmanager
+def progress(options: StressOptions, lot: Lot) -> Iterator[scorer.Show]:
+    """A bar on a terminal while a lot is scored."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=options.quiet or not console.is_terminal) as bar:
+        task = bar.add_task(f"scoring {lot.model}, {lot.file}", total=len(lot.lines))
+        yield lambda done: bar.update(task, completed=done)
+
+
+class Known(msgspec.Struct):
+    """What of a line says which row of the data set it answers, and whether the row's reference is with it."""
+
+    id: str = ""
+    question: str = ""
+    repeat: int | None = None
+    reference: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Way(NamedTuple):
+    """How a data set is scored, and what stands for it in tables."""
+
+    found: DataSet
+    evaluation: Evaluation
+    version: str
+
+
+_known = msgspec.json.Decoder(Known).decode
+
+
+def way_of(dataset: str, options: StressOptions) -> Way:
+    """How a data set's answers are scored. Raises UserError where nothing says so."""
+    found = resolved(dataset, options.config_dir)
+    table = merged(found.preset.evaluation, options.evaluation)
+    place = f"the evaluation of {dataset}"
+    if not table.get("evaluator"):
+        raise UserError(
+            f"{dataset} has no evaluator, so its answers cannot be scored; name one, such as "
+            "--evaluation evaluator=exact (docs/accuracy.md lists them), or give a data set that has one"
+        )
+    with mendable():
+        return Way(found, evaluation_of(table, place), version_of(found, table, options))
+
+
+def version_of(found: DataSet, table: Mapping[str, Any], options: StressOptions) -> str:
+    """Stands for prompt and extraction: results with different versions are not to be compared as they are."""
+    deciding = [found.preset.reader, found.preset.args, options.dataset_args, table]
+    return hashlib.sha256(msgspec.json.encode(deciding, order="deterministic")).hexdigest()[:6]
+
+
+def job_of(way: Way, options: StressOptions, dataset: str, details: bool) -> Job:
+    """How its lines are scored. Raises UserError for settings that are wrong."""
+    given = {"allowed": options.allow_code_execution}
+    place, off = f"the evaluation of {dataset}", options.think_tags == "off"
+    job = Job(way.evaluation, place, tags_of(options), given, details, off)
+    with mendable():
+        scorer.prepared(job)
+    return job
+
+
+def tags_of(options: StressOptions) -> tuple[str, str] | None:
+    """Tags of reasoning that the user named, or None for the usual ones."""
+    if options.think_tags in ("auto", "off"):
+        return None
+    opening, _, closing = options.think_tags.partition(",")
+    return opening, closing
+
+
+def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path) -> Result:
+    """Score a lot and write its result, and with --dump-details what was found of each answer. Raises UserError."""
+    job = job_of(way, options, lot.dataset, options.dump_details)
+    with mendable(), progress(options, lot) as show:
+        columns = columns_of(lot, way, options)
+        found = scorer.score(lot.lines, job, options.processes, columns, show)
+        found += unanswered(lot)
+        result = figures_of(found, lot, way, job, options)
+    place = folder / "results" / lot.model / f"{lot.file}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if options.dump_details:
+        write(place.with_suffix(".jsonl"), b"".join(msgspec.json.encode(one) + b"\n" for one in found))
+    write(place, encode(result))
+    return result
+
+
+def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: StressOptions) -> Result:
+    """All figures of the scored answers."""
+    own = evaluator(way.evaluation.evaluator)
+    return result_of(
+        found,
+        model=lot.model,
+        dataset=lot.file,
+        metric=way.evaluation.metric or own.metric,
+        evaluator=way.evaluation.evaluator,
+        version=way.version,
+        mode="gen" if own.joint is None else "ppl",
+        repeats=lot.repeats,
+        ks=options.k or None,
+        groups=way.evaluation.groups,
+        totals=scorer.totals(lot.lines, found, job),
+        truncated="scored",
+    )
+
+
+def unanswered(lot: Lot) -> Iterator[Scored]:
+    """What was asked and has no line: those questions were failed, too."""
+    if lot.asked is None:
+        return
+    there = {(one.question, one.repeat) for one in map(_known, lot.lines)}
+    for repeat in range(lot.repeats):
+        for key in lot.asked:
+            if (key, repeat) not in there:
+                yield Scored(id=key, repeat=repeat, error="no answer was collected")
+
+
+def columns_of(lot: Lot, way: Way, options: StressOptions) -> list[dict[str, Any] | None] | None:
+    """Further columns of the data set for each line: those that scoring needs, and references that were not saved.
+
+    None where the lines have all. Raises UserError where the files of the data set are not there.
+    """
+    known = [_known(line) for line in lot.lines]
+    if not way.evaluation.join and not (known and all(bytes(one.reference) == b"null" for one in known)):
+        return None
+    by_name = dict(rows_by_name(way, options))
+    return [by_name.get(one.question) or by_name.get(one.id) for one in known]
+
+
+def rows_by_name(way: Way, options: StressOptions) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Columns and reference of each row, by its key among all questions and by its id."""
+    args = way.found.preset.args
+    if args.get("meta") is not None:
+        args = args | {"meta": [*args["meta"], *way.evaluation.join]}
+    found = DataSet(way.found.name, msgspec.structs.replace(way.found.preset, args=args), way.found.path)
+    rows = open_dataset(found, options.dataset_args, Wanted(seed=options.seed), data_dirs(options.data_dir))
+    for question, row in questions(rows):
+        columns = {**row.meta, REFERENCE: row.reference}
+        yield f"{found.name}/{question.key}", columns
+        yield row.id, columns

@@ -1,0 +1,143 @@
+"""The tasks of an evaluation: which models are asked for which data sets, one after the other or side by side."""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import click
+
+from perfcore.cli.counting import finish
+from perfcore.cli.load import measure
+from perfcore.cli.points import Point, label, stem
+from perfcore.cli.scoring import way_of
+from perfcore.cli.series import NO_LOCAL
+from perfcore.config import overlaid
+from perfcore.errors import UserError
+from perfcore.options import StressOptions
+from perfcore.run.collecting import Task, collect
+from perfcore.run.local import with_local_server
+from perfcore.run.master import EXIT_INTERRUPTED, EXIT_OK, Outcome, Pick, stress
+from perfcore.run.target import first_model
+from perfcore.workload.dialect import load_dialect
+from perfcore.workload.registry import resolved
+
+EXIT_MENDABLE = 2
+LOOK_S = 0.2
+Say = Callable[[str], None]
+
+
+def tasks_of(points: Sequence[Point], folder: Path) -> list[Task]:
+    """One task for each model and data set; with --merge-ds one for each model. Raises UserError."""
+    found: dict[str, list[tuple[str, StressOptions]]] = {}
+    for point in points:
+        if not point.options.dataset:
+            raise UserError("perfcore eval asks the questions of a data set; name one with --datasets, or give a RUN")
+        model = stem(point.model) if point.model is not None else ""
+        found.setdefault(model, []).extend((name, point.options) for name in point.options.dataset)
+    return [task for model, pairs in found.items() for task in of_model(model, pairs, folder)]
+
+
+def of_model(model: str, pairs: Sequence[tuple[str, StressOptions]], folder: Path) -> list[Task]:
+    """The tasks of one model; its name is told by the service where nobody gave one."""
+    merged = pairs[0][1].merge_ds
+    groups = [list(pairs)] if merged else [[pair] for pair in pairs]
+    return [task_of(model, [name for name, _ in group], group[0][1], folder) for group in groups]
+
+
+def task_of(model: str, names: Sequence[str], options: StressOptions, folder: Path) -> Task:
+    """The task of several data sets, or of one."""
+    repeats = {}
+    for name in names:
+        way = way_of(name, options)
+        repeats[way.found.name] = options.repeats or way.evaluation.repeats
+    labels = {resolved(name, options.config_dir).name: label(name) for name in names}
+    if len(set(labels.values())) < len(names):
+        raise UserError(f"{' and '.join(names)} have the same name; give each data set once, under a name of its own")
+    once = all(number == 1 for number in repeats.values())
+    greedy = load_dialect(options.dialect).greedy if once else {}
+    own = dataclasses.replace(options, dataset=tuple(names), body=overlaid(greedy, options.body))
+    return Task(model, labels, own, repeats, folder)
+
+
+def run_all(tasks: Sequence[Task], side_by_side: int, say: Say) -> int:
+    """Collect what all tasks want; returns the worst exit code. A task that cannot be done does not stop the others."""
+    if side_by_side > 1 and len(tasks) > 1:
+        return at_once(tasks, side_by_side)
+    codes = [EXIT_OK]
+    for task in tasks:
+        codes.append(run_task(task, say))
+        if codes[-1] == EXIT_INTERRUPTED:
+            break
+    return max(codes)
+
+
+def with_server(task: Task, stack: contextlib.ExitStack, say: Say) -> Task:
+    """The task with the address of its local server, if it has one, and with the name of its model."""
+    options = task.options
+    if options.local is not None:
+        served = with_local_server(options, stack, say)
+        options = dataclasses.replace(options, **NO_LOCAL, url=served.url, model=served.model)
+    if not options.url and options.unix_socket is None:
+        raise UserError("perfcore eval asks a service; name it with --url, or start one with --local")
+    model = task.model or stem(first_model(options) or "model")
+    return dataclasses.replace(task, options=options, model=model)
+
+
+def run_task(task: Task, say: Say) -> int:
+    """One task, with its mistakes told instead of raised."""
+    try:
+        return collect(task, send, finish, say).exit_code
+    except UserError as error:
+        click.echo(f"perfcore: {task.model}, {task.name}: {error}", err=True)
+        return EXIT_MENDABLE
+
+
+def send(options: StressOptions, pick: Pick) -> Outcome:
+    """One run of the engine, with its progress on standard error."""
+    return measure(options, lambda asked, show, say, tell: stress(asked, show, say, tell, pick))
+
+
+def at_once(tasks: Sequence[Task], most: int) -> int:
+    """Tasks in processes of their own, so many at a time. An interrupt goes to all of them."""
+    context = multiprocessing.get_context("spawn")
+    left = [context.Process(target=alone, args=(task, os.getpid()), name=task.name) for task in tasks]
+    running: list[BaseProcess] = []
+    codes = [EXIT_OK]
+    while left or running:
+        try:
+            while left and len(running) < most:
+                running.append(left.pop(0))
+                running[-1].start()
+            time.sleep(LOOK_S)
+        except KeyboardInterrupt:
+            left = []
+            codes.append(EXIT_INTERRUPTED)
+            for process in running:
+                os.kill(process.pid or 0, signal.SIGINT)
+        for process in [one for one in running if not one.is_alive()]:
+            running.remove(process)
+            codes.append(process.exitcode if process.exitcode is not None and process.exitcode >= 0 else 1)
+    return EXIT_INTERRUPTED if EXIT_INTERRUPTED in codes else max(codes)
+
+
+def alone(task: Task, parent: int) -> None:
+    """A task in a process of its own, which ends with the one that started it."""
+    os.setpgid(0, 0)
+    threading.Thread(target=follow, args=(parent,), daemon=True).start()
+    quiet = dataclasses.replace(task, options=dataclasses.replace(task.options, quiet=True))
+    sys.exit(run_task(quiet, lambda line: click.echo(line, err=True)))
+
+
+def follow(parent: int) -> None:
+    """Interrupt this process when the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,210 @@
+"""The answers of an evaluation: what is missing is asked for with the engine, and all of it kept in predictions/.
+
+configs/<model>/<dataset>.json       settings and questions that the answers belong to
+runs/<model>/<task>-<n>              run folders, with the speed of each run
+runs/<model>/<task>-<n>.asked.json   which question each row of that run asked, until its answers are merged
+predictions/<model>/<dataset>.jsonl  the answers
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from perfcore.errors import UserError
+from perfcore.options import StressOptions
+from perfcore.records import predictions
+from perfcore.records.predictions import Place
+from perfcore.redaction import redacted
+from perfcore.run.asking import Asked, Question, changed, missing, picker, questions
+from perfcore.run.master import EXIT_OK, Outcome, Pick
+from perfcore.run.rows import select
+from perfcore.workload.dialect import load_dialect
+
+# What decides an answer, so that answers asked for with other values of it are not put together.
+DECIDING = ("model", "preset_model", "dialect", "body", "max_tokens", "dataset_args", "history", "lora", "ignore_eos")
+Send = Callable[[StressOptions, Pick], Outcome]
+Finish = Callable[[Path], dict[str, Any]]
+Say = Callable[[str], None]
+Asking: TypeAlias = dict[str, list[tuple[int, Question]]]  # by data set, each question with its place among all
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data sets that one model is asked for in one run. Names are those of folders and files."""
+
+    model: str
+    datasets: dict[str, str]  # by the name of a data set in its rows, that of its files
+    options: StressOptions  # without `out`
+    repeats: dict[str, int]  # by the name of a data set in its rows
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        names = list(self.datasets.values())
+        return names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more"
+
+
+class State(msgspec.Struct):
+    """What the answers in a file of predictions belong to."""
+
+    settings: dict[str, Any]
+    questions: dict[str, str]  # digest by key
+    repeats: int
+
+
+class Collected(NamedTuple):
+    """How it ended: 0, or what the run ended with."""
+
+    exit_code: int
+
+
+def collect(task: Task, send: Send, finish: Finish, say: Say) -> Collected:
+    """Ask for all answers that are not there yet. Raises UserError, also where what is there was asked otherwise."""
+    take_in(task, finish)
+    asked = asked_now(task)
+    check(task, asked)
+    there = {
+        key
+        for dataset in task.datasets
+        for key, kept in predictions.read(predictions_of(task.folder, task.model, task.datasets[dataset])).items()
+        if kept.head.error is None
+    }
+    wanted = sorted(
+        itertools.chain.from_iterable(
+            missing_of(asked, dataset, task.repeats[dataset], there) for dataset in task.datasets
+        ),
+        key=lambda one: (one.repeat, one.place),
+    )
+    keep_state(task, asked)
+    total = sum(len(asked[dataset]) * task.repeats[dataset] for dataset in task.datasets)
+    if not wanted:
+        say(f"{task.model}, {task.name}: all {total:,} answers are there")
+        return Collected(EXIT_OK)
+    some = "" if len(wanted) == total else f"{len(wanted):,} of "
+    say(f"{task.model}, {task.name}: asking for {some}{total:,} answers")
+    return ask(task, wanted, send, finish)
+
+
+def asked_now(task: Task) -> Asking:
+    """The questions of each data set, with their places among all. Raises UserError."""
+    selected = select(task.options, load_dialect(task.options.dialect))
+    found: Asking = {dataset: [] for dataset in task.datasets}
+    for place, (question, row) in enumerate(questions(selected.rows)):
+        found[row.dataset].append((place, question))
+    if empty := [dataset for dataset, own in found.items() if not own]:
+        raise UserError(f"the data set {empty[0]} gives no row; choose fewer rows to pass over, or leave it out")
+    return found
+
+
+def missing_of(asked: Asking, dataset: str, repeats: int, there: set[tuple[str, int]]) -> Iterator[Place]:
+    """What of a data set is to be asked."""
+    places = [place for place, _ in asked[dataset]]
+    for one in missing([question for _, question in asked[dataset]], repeats, there):
+        yield Place(places[one.place], one.key, one.repeat)
+
+
+def ask(task: Task, wanted: Sequence[Place], send: Send, finish: Finish) -> Collected:
+    """Make a run of what is missing and take its answers in."""
+    folder = next_run(task)
+    note = asked_file(folder)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_bytes(msgspec.json.encode(list(wanted)))
+    chosen = picker([Asked(*one) for one in wanted])
+    try:
+        outcome = send(dataclasses.replace(task.options, out=folder), chosen)
+    except UserError:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            note.unlink()
+        raise
+    take_in(task, finish)
+    return Collected(outcome.exit_code)
+
+
+def take_in(task: Task, finish: Finish) -> None:
+    """Add the answers of runs that were not merged yet, killed ones too, to the predictions."""
+    for note in sorted((task.folder / "runs" / task.model).glob("*.asked.json")):
+        folder = note.with_name(note.name.removesuffix(".asked.json"))
+        if folder.name.rpartition("-")[0] != task.name:
+            continue
+        if (folder / "run.json").exists():
+            finish(folder)
+            places = [Place(*one) for one in msgspec.json.decode(note.read_bytes(), type=list[tuple[int, str, int]])]
+            outputs = folder / "outputs.jsonl"
+            predictions.merge([outputs], {outputs: places}, lambda name: file_of(task, name))
+        note.rename(note.with_name(f"{folder.name}.merged.json"))
+
+
+def next_run(task: Task) -> Path:
+    """Folder of the task's next run."""
+    runs = task.folder / "runs" / task.model
+    numbers = (number for number in itertools.count(1) if not any(runs.glob(f"{task.name}-{number}*")))
+    return runs / f"{task.name}-{next(numbers)}"
+
+
+def asked_file(folder: Path) -> Path:
+    """Where it stands what each row of a run asks."""
+    return folder.with_name(f"{folder.name}.asked.json")
+
+
+def file_of(task: Task, dataset: str) -> Path:
+    """The predictions of a data set by the name that its rows have."""
+    return predictions_of(task.folder, task.model, task.datasets[dataset])
+
+
+def predictions_of(folder: Path, model: str, dataset: str) -> Path:
+    """The predictions of a pair."""
+    return folder / "predictions" / model / f"{dataset}.jsonl"
+
+
+def state_of(folder: Path, model: str, dataset: str) -> State | None:
+    """What the answers of a pair belong to; None where none were asked for. Raises UserError for a broken file."""
+    path = folder / "configs" / model / f"{dataset}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); evaluate into a new folder") from None
+
+
+def check(task: Task, asked: Asking) -> None:
+    """Raise UserError where answers that are there were asked for otherwise, and say what differs."""
+    now = settings_of(task.options)
+    for dataset, file in task.datasets.items():
+        state = state_of(task.folder, task.model, file)
+        if state is None:
+            continue
+        if differences := [key for key in now if now[key] != state.settings.get(key)]:
+            key = differences[0]
+            was, own = (msgspec.json.encode(value).decode() for value in (state.settings.get(key), now[key]))
+            raise UserError(
+                f"the answers in {task.folder} to {file} were asked for with {key} {was}, and now it is {own}: give "
+                "the same, or evaluate into a new folder"
+            )
+        if other := changed([question for _, question in asked[dataset]], state.questions):
+            raise UserError(
+                f"the question {other!r} of {file} is sent in other words now than the answers in {task.folder} were "
+                "asked for: restore the data set, or evaluate into a new folder"
+            )
+
+
+def settings_of(options: StressOptions) -> dict[str, Any]:
+    """What decides the answers, as plain values without secrets."""
+    plain = redacted(options)
+    return {key: plain[key] for key in DECIDING}
+
+
+def keep_state(task: Task, asked: Asking) -> None:
+    """Note what the answers belong to, before they are asked for."""
+    for dataset, file in task.datasets.items():
+        path = task.folder / "configs" / task.model / f"{file}.json"
+        questions = {question.key: question.digest for _, question in asked[dataset]}
+        state = State(settings_of(task.options), questions, task.repeats[dataset])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")
