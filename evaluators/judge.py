@@ -197,7 +197,7 @@ def worded(
     """The messages to a judge. What is judged stands between lines with a mark that it cannot know."""
     texts = {
         "question": question_of(sample, turns, judging, tags),
-        "gold": as_text(sample.reference),
+        "gold": as_text(gold_of(sample, turns)),
         "pred": answer_of(sample, tags).text.strip(),
         "reasoning": sample.reasoning or "",
     }
@@ -237,6 +237,13 @@ def mark_of(texts: Mapping[str, str]) -> str:
         if not any(mark in text for text in texts.values()):
             return mark
         data += b"+"
+
+
+def gold_of(sample: Sample, turns: Turns) -> Any:
+    """The reference; of a conversation that has one for each turn, that of this one."""
+    if isinstance(sample.reference, list) and turns:
+        return sample.reference[sample.turn] if sample.turn < len(sample.reference) else None
+    return sample.reference
 
 
 def question_of(sample: Sample, turns: Turns, judging: Judging, tags: Tags) -> str:

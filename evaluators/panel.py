@@ -5,9 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from evaluators.judge import RIGHT, Contract, Judging, Question
 from evaluators.reasoning import answer_of
 from evaluators.sample import Sample, Verdict
+from evaluators.scored import Scored
 from evaluators.verdicts import field_text, percent, read
 
 DRAW = 0.5
@@ -160,6 +163,37 @@ def confidence_of(sample: Sample, votes: Sequence[Vote]) -> float:
         return statistics.fmean(repeated)
     own = percent(field_text(answer_of(sample).text, "confidence"))
     return UNSAID if own is None else own
+
+
+def rule_of(line: Scored, evaluator: str) -> Verdict | None:
+    """What the rule says of a scored line; None where the data set has none, or the rule failed."""
+    if evaluator == "judged" or line.score is None:
+        return None
+    return Verdict(line.score, line.extracted, line.rule, line.why, line.parts)
+
+
+def rescored(lines: Sequence[Scored], found: Sequence[Judged]) -> list[Scored]:
+    """Scored lines with what judges and rule say together; an answer that failed stays as it is."""
+    return [one if one.error is not None else with_verdict(one, own) for one, own in zip(lines, found, strict=True)]
+
+
+def with_verdict(line: Scored, found: Judged) -> Scored:
+    """A scored line with another verdict, or with the reason why it has none."""
+    verdict = found.verdict
+    if verdict is None:
+        own = {} if found.rule_score is None else {"rule_score": found.rule_score}
+        parts = {**line.parts, **own}
+        return msgspec.structs.replace(line, score=None, correct=None, metric_error=found.error, parts=parts)
+    return msgspec.structs.replace(
+        line,
+        score=verdict.score,
+        correct=verdict.score >= RIGHT if verdict.score <= 0 or verdict.score >= RIGHT else None,
+        extracted=verdict.extracted,
+        rule=verdict.rule,
+        why=verdict.why,
+        parts=dict(verdict.parts),
+        metric_error=None,
+    )
 
 
 def report(found: Sequence[Judged], judging: Judging, models: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is known of one model on one data set: results/<model>/<dataset>.json. Shares are from 0 to 1, unrounded."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -112,6 +112,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[Group] = []
     by_finish: list[Slice] = []
     by_length: list[Slice] = []
+    by_concurrency: list[Slice] = []  # requests in flight when the answer was asked for
+    judges: dict[str, Any] | None = None  # what they were asked, and how often rule and judge agree
     notes: list[str] = []
     items: Items
 

@@ -42,7 +42,7 @@ class Job(NamedTuple):
     place: str
     tags: tuple[str, str] | None = None
     given: Mapping[str, Any] = {}
-    details: bool = False  # prompt, reasoning and reference are wanted too
+    details: bool = False  # prompt and reference are wanted too
     as_it_is: bool = False  # reasoning between tags is part of the answer
 
 
@@ -91,11 +91,16 @@ def score(
     scorer = prepared(job)
     pairs = list(zip(lines, columns or itertools.repeat(None), strict=False))
     if scorer.evaluator.joint is not None:
-        samples = [decoded(line, more) for line, more in pairs]
-        return [kept(one, job.details, **found_of(it)) for one, it in scorer.evaluator.joint(samples, scorer.settings)]
+        items = scorer.evaluator.joint(samples(lines, columns), scorer.settings)
+        return [kept(one, job.details, **found_of(outcome)) for one, outcome in items]
     if len(lines) <= ALONE and not scorer.evaluator.slow:
         return [scored(line, scorer, more) for line, more in pairs]
     return side_by_side(pairs, job, processes or len(os.sched_getaffinity(0)), show, scorer.evaluator.slow)
+
+
+def samples(lines: Sequence[bytes], columns: Sequence[Columns] | None = None) -> list[Sample]:
+    """The samples of lines, with further columns of their rows."""
+    return [decoded(line, more) for line, more in zip(lines, columns or itertools.repeat(None), strict=False)]
 
 
 def totals(lines: Sequence[bytes], found: Sequence[Scored], job: Job) -> dict[str, float]:
@@ -188,8 +193,13 @@ def decoded(line: bytes, columns: Columns) -> Sample:
     return msgspec.structs.replace(sample, meta=meta, reference=reference)
 
 
-def found_of(verdict: Verdict) -> dict[str, Any]:
-    """What a verdict says, by the names that it has in the details. A score between 0 and 1 is not right or wrong."""
+def found_of(verdict: Verdict | str) -> dict[str, Any]:
+    """What a verdict says, by the names that it has in the details; a text is why there is none.
+
+    A score between 0 and 1 is neither right nor wrong.
+    """
+    if isinstance(verdict, str):
+        return {"error": verdict}
     return {
         "score": verdict.score,
         "correct": verdict.score >= RIGHT if verdict.score <= 0 or verdict.score >= RIGHT else None,
@@ -202,13 +212,14 @@ def found_of(verdict: Verdict) -> dict[str, Any]:
 
 def kept(sample: Sample, details: bool, **found: Any) -> Scored:
     """What is kept of a sample, and what was found of it."""
-    more = {name: getattr(sample, name) for name in ("prompt", "reasoning", "reference")} if details else {}
+    more = {name: getattr(sample, name) for name in ("prompt", "reference")} if details else {}
     return Scored(
         id=sample.question or sample.id,
         repeat=sample.repeat or 0,
         subset=sample.subset,
         turn=sample.turn,
         prediction=sample.prediction,
+        reasoning=sample.reasoning,
         finish_reason=sample.finish_reason,
         **more,
         **found,

@@ -53,6 +53,8 @@ def tables(results: Sequence[Result], groups: Groups | None, details: bool) -> l
     ]
     if details:
         found.append(("Scores by finish reason", *slice_table(results, "finish reason", lambda one: one.by_finish)))
+        loads = slice_table(results, "in flight", lambda one: one.by_concurrency)
+        found.append(("Scores by requests in flight", *loads))
         found.append(("Scores by length", *slice_table(results, "length", lambda one: one.by_length)))
     return [table for table in found if table[2]]
 

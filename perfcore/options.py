@@ -489,6 +489,67 @@ class StressOptions:
             only=EVAL,
         ),
     ] = None
+    judge: Annotated[
+        tuple[str, ...],
+        Option(
+            values.names,
+            "NAME|FILE[,NAME...]",
+            "Judges: files that say where each is and what it is told, or names in the folder judges; docs/judges.md.",
+            many=True,
+            unset="one that the flags below describe, where one is wanted",
+            only=EVAL,
+        ),
+    ] = ()
+    judge_strategy: Annotated[
+        str | None,
+        Option(
+            values.choice("auto", "rule", "llm", "llm_recall"),
+            "auto|rule|llm|llm_recall",
+            "What judges see: nothing (rule), every answer (llm), those that the rule has wrong (llm_recall), or every "
+            "answer where there is no rule (auto).",
+            unset="the data set's, mostly auto",
+            only=EVAL,
+        ),
+    ] = None
+    judge_url: Annotated[str | None, text("URL", "Service of the judge.", unset="that of --judge", only=EVAL)] = None
+    judge_model: Annotated[
+        str | None,
+        text("NAME", "Model to ask for as a judge.", unset="that of --judge, else the first that is listed", only=EVAL),
+    ] = None
+    judge_dialect: Annotated[
+        str | None, text("NAME", "How the judge is spoken to, as --dialect.", unset="openai-chat", only=EVAL)
+    ] = None
+    judge_api_key_env: Annotated[
+        str | None, text("NAME", "Environment variable with the judge's API key.", unset="no key is sent", only=EVAL)
+    ] = None
+    judge_api_key_file: Annotated[
+        str | None, text("FILE", "File whose first line is the judge's API key.", unset="no key is sent", only=EVAL)
+    ] = None
+    judge_concurrency: Annotated[
+        int | None, count("Questions to a judge in flight at once.", 1, 1_000_000, unset="8", only=EVAL)
+    ] = None
+    judge_timeout_s: Annotated[
+        float | None, seconds("Time that a judge may take.", least=0, unset="10 minutes", only=EVAL)
+    ] = None
+    judge_retries: Annotated[
+        int | None, count("Further attempts for a question to a judge.", 0, 100, unset="5", only=EVAL)
+    ] = None
+    judge_max_tokens: Annotated[
+        int | None, count("Tokens that a judge's reply may have.", 0, INT32, unset="4096", only=EVAL)
+    ] = None
+    judge_temperature: Annotated[
+        float | None, number("Temperature of the judge.", least=0, most=100, unset="0", only=EVAL)
+    ] = None
+    judge_body: Annotated[
+        dict[str, Any],
+        Option(
+            values.table,
+            "KEY=JSON",
+            "Value to merge into each request to a judge, as --body; repeatable.",
+            many=True,
+            only=EVAL,
+        ),
+    ] = field(default_factory=dict)
     allow_code_execution: Annotated[
         bool,
         switch(

@@ -20,6 +20,8 @@ def redacted(options: StressOptions) -> dict[str, Any]:
     plain["header"] = [redacted_header(line) for line in options.header]
     plain |= {name: [plain_item(item) for item in value] for name, value in plain.items() if isinstance(value, tuple)}
     plain["body"] = redacted_fields(options.body)
+    plain["judge_body"] = redacted_fields(options.judge_body)
+    plain["judge_url"] = options.judge_url and redacted_url(options.judge_url)
     plain["local_options"] = redacted_fields(options.local_options)
     plain["url"] = [redacted_url(url) for url in options.url]
     plain["server_metrics"] = [redacted_url(url) for url in options.server_metrics]

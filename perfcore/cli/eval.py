@@ -17,10 +17,10 @@ from evaluators import summary
 from evaluators.result import Result, decode
 from perfcore.cli.counting import finish
 from perfcore.cli.dry import dry
-from perfcore.cli.load import Load, notice, parameters
+from perfcore.cli.load import Load, measure, notice, parameters
 from perfcore.cli.lots import Lot, of_collected, of_files, of_runs
 from perfcore.cli.points import Wanted, wanted
-from perfcore.cli.scoring import job_of, mendable, result_of_lot, way_of
+from perfcore.cli.scoring import job_of, mendable, panel_of_lot, result_of_lot, way_of
 from perfcore.cli.tasks import run_all, tasks_of, with_server
 from perfcore.errors import UserError
 from perfcore.options import StressOptions, flag_of
@@ -30,7 +30,7 @@ from perfcore.redaction import redacted, redacted_command
 from perfcore.report.files import write
 from perfcore.report.text import encodable
 from perfcore.run.collecting import Task
-from perfcore.run.master import EXIT_INTERRUPTED
+from perfcore.run.master import EXIT_INTERRUPTED, Outcome, stress
 
 # What a command that scores again takes from the one that asked, where it is not given anew.
 REMEMBERED = ("data_dir", "config_dir", "dataset_args", "think_tags", "seed", "evaluation")
@@ -110,7 +110,9 @@ def collected(plan: Wanted, options: StressOptions) -> int:
     tasks = tasks_of(plan.points, Path())
     for task in tasks:
         for name in task.options.dataset:
-            job_of(way_of(name, task.options), task.options, name, details=False)
+            way = way_of(name, task.options)
+            job_of(way, task.options, name, details=False)
+            panel_of_lot(way, task.options, name)
     with ExitStack() as stack:
         tasks = [with_server(task, stack, notice(options)) for task in tasks]
         folder = folder_of(options) if again else evaluation.create(options.out, again=False)
@@ -152,7 +154,11 @@ def scored(folder: Path, lots: Sequence[Lot], options: StressOptions) -> int:
         if not evaluation.is_evaluation(folder):
             evaluation.describe(folder, command_line(), redacted(options), [])
         for lot, own, way in zip(lots, owns, ways, strict=True):
-            result_of_lot(lot, way, own, folder)
+            try:
+                result_of_lot(lot, way, own, folder, ask_judge, say)
+            except KeyboardInterrupt:
+                say("stopped while answers were judged; the same command goes on with those that are left")
+                return EXIT_INTERRUPTED
             say(f"scored {lot.model}, {lot.file}: {len(lot.lines):,} answers by {way.evaluation.evaluator}")
         results = results_in(folder)
         write_summary(folder, results)
@@ -162,6 +168,11 @@ def scored(folder: Path, lots: Sequence[Lot], options: StressOptions) -> int:
         click.echo(summary.text(results, width()))
         click.echo(f"\n{folder}")
     return 0
+
+
+def ask_judge(options: StressOptions) -> Outcome:
+    """One run of questions to a judge, with its progress on standard error."""
+    return measure(options, stress)
 
 
 def with_settings(options: StressOptions, settings: Mapping[str, Any]) -> StressOptions:

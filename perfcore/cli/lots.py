@@ -17,7 +17,7 @@ from perfcore.records.evaluation import Pair
 from perfcore.records.foreign import READERS, Answer
 from perfcore.report.finish import description
 from perfcore.run.asking import questions
-from perfcore.run.collecting import predictions_of, state_of
+from perfcore.run.collecting import predictions_of, runs_of, state_of
 from perfcore.run.rows import select
 from perfcore.workload.dialect import load_dialect
 from perfcore.workload.registry import resolved
@@ -28,17 +28,18 @@ from perfcore.workload.row import Row
 class Lot:
     """Answers to be scored together. `model` and `file` name the result, `dataset` is what --dataset would name it.
 
-    `asked` has the keys of all questions, each of which wants `repeats` answers; None where nobody knows what was asked
-    beside the answers that are there. `run` is the folder of the run that they came from, `settings` its options.
+    `asked` has the keys of all questions with their subsets, each of which wants `repeats` answers; None where nobody
+    knows what was asked beside the answers that are there. `runs` are the folders of the runs that they came from,
+    `settings` their options.
     """
 
     model: str
     file: str
     dataset: str
     lines: list[bytes]
-    asked: Sequence[str] | None = None
+    asked: Mapping[str, str] | None = None
     repeats: int = 1
-    run: Path | None = None
+    runs: Sequence[Path] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -83,16 +84,14 @@ def of_run(run: Path, finish: Callable[[Path], Any], config_dir: Path | None) ->
         raise UserError(f"{run} has no answers; give a run that came to some")
     for name, lines in by_dataset.items():
         model = stem(str(described.get("model") or "model"))
-        yield Lot(model, label(names.get(name, name)), names.get(name, name), lines, run=run, settings=options)
+        yield Lot(model, label(names.get(name, name)), names.get(name, name), lines, runs=[run], settings=options)
 
 
 def with_own_names(lots: Sequence[Lot]) -> list[Lot]:
     """The same; where several have model and data set in common, the model's name says the run too."""
     pairs = Counter((lot.model, lot.file) for lot in lots)
     return [
-        dataclasses.replace(lot, model=f"{lot.model}@{lot.run.name}")
-        if lot.run is not None and pairs[lot.model, lot.file] > 1
-        else lot
+        dataclasses.replace(lot, model=f"{lot.model}@{lot.runs[0].name}") if pairs[lot.model, lot.file] > 1 else lot
         for lot in lots
     ]
 
@@ -109,8 +108,9 @@ def of_collected(folder: Path, pairs: Sequence[Pair]) -> Iterator[Lot]:
             if (asked is None or key in asked) and repeat < pair.repeats
         ]
         settings = {} if state is None else state.settings
-        keys = None if asked is None else list(asked)
-        yield Lot(pair.model, pair.file, pair.dataset, lines, keys, pair.repeats, settings=settings)
+        keys = None if state is None else {key: state.subsets.get(key, "") for key in state.questions}
+        runs = runs_of(folder, pair.model)
+        yield Lot(pair.model, pair.file, pair.dataset, lines, keys, pair.repeats, runs, settings)
 
 
 def of_files(options: StressOptions) -> list[Lot]:

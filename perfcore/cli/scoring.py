@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from evaluators import run as scorer
 from evaluators.errors import EvaluationError
 from evaluators.figures import result_of
+from evaluators.load import by_concurrency
+from evaluators.panel import report, rescored, rule_of
 from evaluators.registry import evaluator
 from evaluators.result import Result, encode
 from evaluators.run import REFERENCE, Job
@@ -21,11 +23,21 @@ from evaluators.settings import Evaluation, evaluation_of
 from perfcore.cli.lots import Lot
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
+from perfcore.records.inflight import in_flight
 from perfcore.report.files import write
 from perfcore.run.asking import questions
+from perfcore.run.collecting import places_of
+from perfcore.run.judges import Panel, panel_of
+from perfcore.run.judging import Ask, Place, Say, judge
 from perfcore.workload.registry import DataSet, data_dirs, open_dataset, resolved
 from perfcore.workload.source import Wanted
 from perfcore.workload.template import merged
+
+# What flags say of a judge: judge_url is its url.
+JUDGE_KEYS = (
+    *("url", "model", "dialect", "api_key_env", "api_key_file"),
+    *("concurrency", "timeout_s", "retries", "max_tokens", "temperature", "body"),
+)
 
 
 @contextmanager
@@ -52,7 +64,9 @@ class Known(msgspec.Struct):
 
     id: str = ""
     question: str = ""
+    index: int | None = None
     repeat: int | None = None
+    turn: int = 0
     reference: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -105,20 +119,67 @@ def tags_of(options: StressOptions) -> tuple[str, str] | None:
     return opening, closing
 
 
-def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path) -> Result:
-    """Score a lot and write its result, and with --dump-details what was found of each answer. Raises UserError."""
-    job = job_of(way, options, lot.dataset, options.dump_details)
+def panel_of_lot(way: Way, options: StressOptions, dataset: str) -> Panel | None:
+    """Who judges the answers to a data set; None where a rule alone does. Raises UserError where a judge is missing."""
+    evaluation = way.evaluation
+    if options.judge_strategy is not None:
+        judge = {**evaluation.judge, "strategy": options.judge_strategy}
+        evaluation = msgspec.structs.replace(evaluation, judge=judge)
+    over = {key: getattr(options, f"judge_{key}") for key in JUDGE_KEYS}
+    place = f"the evaluation of {dataset}"
+    return panel_of(evaluation, place, options.judge, over, options.config_dir, tags_of(options))
+
+
+def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path, ask: Ask, say: Say) -> Result:
+    """Score a lot and write its result, and with --dump-details what was found of each answer.
+
+    `ask` makes a run of questions to a judge. Raises UserError, and KeyboardInterrupt where such a run was interrupted.
+    """
+    job, panel = job_of(way, options, lot.dataset, options.dump_details), panel_of_lot(way, options, lot.dataset)
+    columns = columns_of(lot, way, options)
     with mendable(), progress(options, lot) as show:
-        columns = columns_of(lot, way, options)
         found = scorer.score(lot.lines, job, options.processes, columns, show)
-        found += unanswered(lot)
-        result = figures_of(found, lot, way, job, options)
+    by_load = by_concurrency(found, loads_of(lot))
+    told = None
+    if panel is not None:
+        samples = scorer.samples(lot.lines, columns)
+        rules = [rule_of(one, way.evaluation.evaluator) for one in found]
+        judged = judge(samples, rules, panel, Place(folder, lot.model, lot.file), ask, say)
+        found = rescored(found, judged)
+        told = report(judged, panel.judging, {one.name: one.model for one in panel.judges})
+    with mendable():
+        everything = [*distinct(found, lot), *unanswered(lot, way)]
+        result = figures_of(everything, lot, way, job, options)
+    result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told)
     place = folder / "results" / lot.model / f"{lot.file}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     if options.dump_details:
-        write(place.with_suffix(".jsonl"), b"".join(msgspec.json.encode(one) + b"\n" for one in found))
+        write(place.with_suffix(".jsonl"), b"".join(msgspec.json.encode(one) + b"\n" for one in everything))
     write(place, encode(result))
     return result
+
+
+def distinct(found: Sequence[Scored], lot: Lot) -> Sequence[Scored]:
+    """The same, with the number of the row behind ids that several rows of a run have in common."""
+    names = {(one.subset, one.id, one.repeat, one.turn) for one in found}
+    if len(names) == len(found):
+        return found
+    indices = [_known(line).index for line in lot.lines]
+    return [msgspec.structs.replace(one, id=f"{one.id}#{index}") for one, index in zip(found, indices, strict=False)]
+
+
+def loads_of(lot: Lot) -> list[int | None]:
+    """For each line of a lot, the requests in flight when it was asked for; None where no run says so."""
+    known: dict[tuple[Any, ...], int] = {}
+    for run in lot.runs:
+        places = places_of(run)
+        for (index, repeat, turn), number in in_flight(run).items():
+            if places is None:
+                known[index, repeat, turn] = number
+            elif index < len(places):
+                known[places[index].key, places[index].repeat, turn] = number
+    heads = map(_known, lot.lines)
+    return [known.get((one.question or one.index, one.repeat, one.turn)) for one in heads]
 
 
 def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: StressOptions) -> Result:
@@ -140,15 +201,15 @@ def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: S
     )
 
 
-def unanswered(lot: Lot) -> Iterator[Scored]:
+def unanswered(lot: Lot, way: Way) -> Iterator[Scored]:
     """What was asked and has no line: those questions were failed, too."""
-    if lot.asked is None:
+    if lot.asked is None or evaluator(way.evaluation.evaluator).joint is not None:
         return
     there = {(one.question, one.repeat) for one in map(_known, lot.lines)}
     for repeat in range(lot.repeats):
-        for key in lot.asked:
+        for key, subset in lot.asked.items():
             if (key, repeat) not in there:
-                yield Scored(id=key, repeat=repeat, error="no answer was collected")
+                yield Scored(id=key, subset=subset, repeat=repeat, error="no answer was collected")
 
 
 def columns_of(lot: Lot, way: Way, options: StressOptions) -> list[dict[str, Any] | None] | None:

@@ -20,6 +20,7 @@ class Question(NamedTuple):
 
     key: str
     digest: str
+    subset: str
 
 
 class Asked(NamedTuple):
@@ -37,7 +38,7 @@ def questions(rows: Rows) -> Iterator[tuple[Question, Row]]:
         name = "/".join(part for part in (row.dataset, row.subset, row.id) if part)
         seen[name] += 1
         key = name if seen[name] == 1 else f"{name}#{seen[name]}"
-        yield Question(key, digest(row)), row
+        yield Question(key, digest(row), row.subset), row
 
 
 def one_by_one(rows: Rows) -> Iterator[Row]:

@@ -27,6 +27,7 @@ from perfcore.workload.dialect import load_dialect
 
 # What decides an answer, so that answers asked for with other values of it are not put together.
 DECIDING = ("model", "preset_model", "dialect", "body", "max_tokens", "dataset_args", "history", "lora", "ignore_eos")
+ASKED, MERGED = ".asked.json", ".merged.json"
 Send = Callable[[StressOptions, Pick], Outcome]
 Finish = Callable[[Path], dict[str, Any]]
 Say = Callable[[str], None]
@@ -55,6 +56,7 @@ class State(msgspec.Struct):
     settings: dict[str, Any]
     questions: dict[str, str]  # digest by key
     repeats: int
+    subsets: dict[str, str] = {}  # by key, of those that are in one
 
 
 class Collected(NamedTuple):
@@ -128,16 +130,15 @@ def ask(task: Task, wanted: Sequence[Place], send: Send, finish: Finish) -> Coll
 
 def take_in(task: Task, finish: Finish) -> None:
     """Add the answers of runs that were not merged yet, killed ones too, to the predictions."""
-    for note in sorted((task.folder / "runs" / task.model).glob("*.asked.json")):
-        folder = note.with_name(note.name.removesuffix(".asked.json"))
+    for note in sorted((task.folder / "runs" / task.model).glob(f"*{ASKED}")):
+        folder = note.with_name(note.name.removesuffix(ASKED))
         if folder.name.rpartition("-")[0] != task.name:
             continue
         if (folder / "run.json").exists():
             finish(folder)
-            places = [Place(*one) for one in msgspec.json.decode(note.read_bytes(), type=list[tuple[int, str, int]])]
             outputs = folder / "outputs.jsonl"
-            predictions.merge([outputs], {outputs: places}, lambda name: file_of(task, name))
-        note.rename(note.with_name(f"{folder.name}.merged.json"))
+            predictions.merge([outputs], {outputs: places_in(note)}, lambda name: file_of(task, name))
+        note.rename(note.with_name(f"{folder.name}{MERGED}"))
 
 
 def next_run(task: Task) -> Path:
@@ -147,9 +148,26 @@ def next_run(task: Task) -> Path:
     return runs / f"{task.name}-{next(numbers)}"
 
 
+def runs_of(folder: Path, model: str) -> list[Path]:
+    """The runs of a model whose answers are in the predictions."""
+    merged = sorted((folder / "runs" / model).glob(f"*{MERGED}"))
+    return [note.with_name(note.name.removesuffix(MERGED)) for note in merged]
+
+
+def places_of(run: Path) -> list[Place] | None:
+    """What each row of a run asked, where it was a run of an evaluation."""
+    note = run.with_name(f"{run.name}{MERGED}")
+    return places_in(note) if note.exists() else None
+
+
+def places_in(note: Path) -> list[Place]:
+    """What a note says that the rows of its run ask."""
+    return [Place(*one) for one in msgspec.json.decode(note.read_bytes(), type=list[tuple[int, str, int]])]
+
+
 def asked_file(folder: Path) -> Path:
     """Where it stands what each row of a run asks."""
-    return folder.with_name(f"{folder.name}.asked.json")
+    return folder.with_name(f"{folder.name}{ASKED}")
 
 
 def file_of(task: Task, dataset: str) -> Path:
@@ -205,6 +223,7 @@ def keep_state(task: Task, asked: Asking) -> None:
     for dataset, file in task.datasets.items():
         path = task.folder / "configs" / task.model / f"{file}.json"
         questions = {question.key: question.digest for _, question in asked[dataset]}
-        state = State(settings_of(task.options), questions, task.repeats[dataset])
+        subsets = {question.key: question.subset for _, question in asked[dataset] if question.subset}
+        state = State(settings_of(task.options), questions, task.repeats[dataset], subsets)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")

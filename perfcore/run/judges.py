@@ -15,6 +15,7 @@ from perfcore.errors import UserError
 from perfcore.options import OPTIONS, StressOptions, key_of
 from perfcore.tables import FORMATS, read_table
 from perfcore.workload import catalogue
+from perfcore.workload.address import request_url
 from perfcore.workload.dialect import load_dialect
 from perfcore.workload.template import merged
 
@@ -147,6 +148,10 @@ def check_judge(judge: JudgeSettings) -> None:
     except EvaluationError as error:
         raise UserError(str(error)) from None
     options_of(judge, Path(), Path())
+    try:
+        request_url(judge.url, load_dialect(judge.dialect), stream=False, model=judge.model or UNNAMED)
+    except UserError as error:
+        raise UserError(f"the judge {judge.name}: {error}") from None
 
 
 def options_of(judge: JudgeSettings, rows: Path, out: Path) -> StressOptions:

@@ -1,0 +1,99 @@
+"""A chat service on loopback that adds two numbers, well or badly as it is told to, and remembers what it was asked."""
+
+import contextlib
+import http.server
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Reply = Callable[[int, int, int], str]  # of two numbers, and how often they were asked for before
+
+
+def right(a: int, b: int, _: int) -> str:
+    return f"{a} plus {b} is {a + b}.\n#### {a + b}"
+
+
+def right_if_even(a: int, b: int, _: int) -> str:
+    """Half of the sums are one too large."""
+    return right(a, b, 0) if a % 2 == 0 else f"The answer is {a + b + 1}."
+
+
+@dataclass
+class Service:
+    """`refused` requests are answered with 500 first; `wait_s` is how long an answer takes."""
+
+    reply: Reply = right
+    refused: int = 0
+    wait_s: float = 0.0
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def answering(service: Service) -> Iterator[Service]:
+    """The service while it runs."""
+    handler = type("Answering", (Handler,), {"service": service})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        service.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield service
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    service: Service
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        self.send(200, "application/json", json.dumps({"data": [{"id": "adder"}]}).encode())
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        service = self.service
+        said = body["messages"][-1]["content"]
+        time.sleep(service.wait_s)
+        if service.refused > 0:
+            service.refused -= 1
+            return self.send(500, "application/json", b'{"error": {"message": "not now"}}')
+        earlier = service.asked.count(said)
+        service.asked.append(said)
+        service.bodies.append(body)
+        a, b = map(int, re.findall(r"\d+", said)[-2:])
+        self.answer(service.reply(a, b, earlier))
+
+    def answer(self, text: str) -> None:
+        choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop"}
+        event = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}).encode()
+        self.send(200, "text/event-stream", b"data: " + event + b"\n\ndata: [DONE]\n\n")
+
+    def send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+
+def sums(path: Path, number: int, **more: Any) -> Path:
+    """A file of so many questions with their answers, in the form of GSM8K."""
+    answers = {f"What is {a} plus 7?": f"It is {a + 7}.\n#### {a + 7}" for a in range(number)}
+    rows = [{"question": question, "answer": answer, **more} for question, answer in answers.items()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
