@@ -21,7 +21,7 @@ extensions = [
 ]
 
 setup(
-    packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators"]), "perfcore.configs"],
+    packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators*"]), "perfcore.configs"],
     package_dir={"perfcore.configs": "configs"},
     package_data={"perfcore.configs": ["**/*.toml"], "perfcore_ext": ["*.pyx", "*.pxd", "*.pyi", "py.typed"]},
     exclude_package_data={"perfcore_ext": ["*.c"]},

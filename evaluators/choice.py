@@ -1,9 +1,10 @@
-"""The evaluator `choice`: multiple choice, one letter or several right. docs/multiple-choice.md has the rules in words."""
+"""The evaluator `choice`: multiple choice with one letter or several right; docs/multiple-choice.md has the rules."""
+# ruff: noqa: RUF001
 
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from string import ascii_uppercase
+from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -22,10 +23,32 @@ NO_PARTS: Mapping[str, float] = {}
 MARKS = " .。!！*_)）}]】\"'”$\n"
 PREFIX = re.compile(r"\s*[(（\[]?([A-Z])[)）\].、．:：]\s*")
 JOINTS = re.compile(r"[\s,;、，；()\[\]{}\"'.*$&/]+|(?i:and)")
-RIGHT = ("correct", "right", "best", "true", "accurate", "appropriate", "valid", "正确", "符合", "对的", "恰当", "合适", "合理")
+RIGHT = (
+    "correct",
+    "right",
+    "best",
+    "true",
+    "accurate",
+    "appropriate",
+    "valid",
+    "正确",
+    "符合",
+    "对的",
+    "恰当",
+    "合适",
+    "合理",
+)
 SUBJECT = re.compile(
     r"(?:\b(?:option|choice|answer|statement|that|so|therefore|thus|hence|only|and)|选?项|[.!?\n:;,(*。！？，：；、有])"
     r"\s*[(（*\"'“]*\Z",
+    re.IGNORECASE,
+)
+
+
+# What makes a letter at the beginning the subject of a sentence.
+GOES_ON = re.compile(
+    r"[\s)*]{0,4}(?:(?:is|are|was|would|can|cannot|could|does|seems|and|or|vs)\b"
+    r"(?!\s(?:the\s)?(?:correct|right|best|most|answer|only))|(?:选?项)?是?(?:错|不))",
     re.IGNORECASE,
 )
 
@@ -142,7 +165,9 @@ def alone(case: Case, line: str) -> str:
 
 def whole_choice(case: Case) -> str:
     """All of the answer is the text of one choice."""
-    said = " ".join(case.low[: 2 * SHORT].split()).strip(" $.*\"'") if case.choices and len(case.low) < 2 * SHORT else ""
+    said = (
+        " ".join(case.low[: 2 * SHORT].split()).strip(" $.*\"'") if case.choices and len(case.low) < 2 * SHORT else ""
+    )
     same = [letter for letter, words in in_words(case.choices).items() if words == said]
     return same[0] if len(same) == 1 else ""
 
@@ -170,15 +195,32 @@ def first(case: Case) -> str:
     found = case.grammar.first.match(case.text)
     if found is None:
         return ""
-    letter, mark = found["letters"], found["mark"].strip()
-    wrapped = bool(found["close"]) and case.text[found.start("letters") - 1 : found.start("letters")] in OPENERS
-    if not wrapped and (letter in "Iiaa" and mark in (".", ":", "：") and letter != "A" or (letter == "A" and mark in (":", "："))):
-        return ""
-    if letter.islower() and not found["close"]:
-        return ""
-    if letter.isdigit() and "\n" in case.text:
+    letter, mark, at = found["letters"], found["mark"].strip(), found.start("letters")
+    wrapped = bool(found["close"]) and case.text[at - 1 : at] in OPENERS
+    # "I." may be a numeral, "A:" may stand for "Answer:", "a" and "I" are words.
+    worded = (letter in "Iia" and mark in (".", ":", "：")) or (letter == "A" and mark in (":", "："))
+    small = letter.islower() and not found["close"] and mark != ")"
+    listed = letter.isdigit() and "\n" in case.text
+    if (worded and not wrapped) or small or listed or GOES_ON.match(case.text, found.end()):
         return ""
     return "" if listing(case, plain(letter)) else plain(letter)
+
+
+def begins(case: Case) -> str:
+    """The answer begins with the text of a choice, and a sentence or a line ends there."""
+    there = (
+        [letter for letter, words in in_words(case.choices).items() if closes(case.low, words)] if case.choices else []
+    )
+    return max(there, key=lambda letter: len(in_words(case.choices)[letter])) if there else ""
+
+
+def closes(low: str, words: str) -> bool:
+    """Whether a text begins with words that a mark or a line's end follows."""
+    return (
+        low.startswith(words)
+        and low[len(words) : len(words) + 1] in tuple(".,;:!\n。，；：")
+        and bounded(low, 0, len(words))
+    )
 
 
 def listing(case: Case, letter: str) -> bool:
@@ -194,7 +236,9 @@ def end(case: Case) -> str:
     if plain(case.text.rstrip(MARKS)[-1:] or " ") not in case.grammar.options:
         return ""
     found = case.grammar.end.search(case.text[-TAIL:])
-    letters = [each for each in found.group() if plain(each) in case.grammar.options and not each.islower()] if found else []
+    letters = (
+        [each for each in found.group() if plain(each) in case.grammar.options and not each.islower()] if found else []
+    )
     return plain(letters[-1]) if letters else ""
 
 
@@ -214,7 +258,7 @@ def called_right(case: Case) -> str:
         return ""
     found = {
         plain(each.group(1))
-        for each in case.grammar.right.finditer(case.text)
+        for each in chain(case.grammar.right.finditer(case.text), case.grammar.right_small.finditer(case.text))
         if each.start() == 0 or SUBJECT.search(case.text[max(0, each.start() - 24) : each.start()])
     }
     return found.pop() if len(found) == 1 else ""
@@ -232,7 +276,11 @@ def choice_text(case: Case) -> str:
         return ""
     low = case.low if len(case.low) <= SHORT else case.low[-SHORT:].rpartition("\n")[2]
     there = {letter: words for letter, words in in_words(case.choices).items() if contains(low, words)}
-    longest = [letter for letter, words in there.items() if not any(words in other and words != other for other in there.values())]
+    longest = [
+        letter
+        for letter, words in there.items()
+        if not any(words in other and words != other for other in there.values())
+    ]
     return longest[0] if len(longest) == 1 else ""
 
 
@@ -253,6 +301,7 @@ FORMS: tuple[tuple[str, Callable[[Case], str]], ...] = (
 )
 PLACES: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("beginning", first),
+    ("begins with a choice", begins),
     ("end", end),
     ("last line begins", last_marked),
     ("called right", called_right),

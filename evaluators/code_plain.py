@@ -8,6 +8,7 @@ one (a named tuple, a Counter) becomes that; an iterator becomes one over what i
 from __future__ import annotations
 
 import _pickle
+import builtins
 import io
 import itertools
 
@@ -48,6 +49,8 @@ class _Pickler(_pickle.Pickler):
             for name, parts in PARTS.items():
                 if kind.__name__ == name:
                     return (name, *parts(value))
+        if kind is type and value.__module__ == "builtins":
+            return ("class", value.__name__)
         for base in BASES:
             if isinstance(value, base):
                 return ("same", base(value))  # type: ignore[call-overload]
@@ -94,6 +97,7 @@ PARTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 REBUILT: dict[str, Callable[..., Any]] = {
     "same": lambda value: value,
     "iterator": iter,
+    "class": lambda name: getattr(builtins, name),
     "complex": complex,
     "range": range,
     "deque": _of("collections", "deque"),

@@ -110,9 +110,10 @@ def counts_of(answers: Answers, lines: NDArray[np.int64], asked: int) -> Counts:
 
 def by_finish(answers: Answers) -> list[Slice]:
     """How right the answers are that ended for the same reason, the most frequent reason first."""
-    reasons = [FAILED if s.error is not None else s.finish_reason or UNKNOWN for s in answers.lines]
-    names, which = np.unique(np.array(reasons, object).astype(str), return_inverse=True)
-    slices = [piece(answers, str(name), np.flatnonzero(which == at)) for at, name in enumerate(names)]
+    reasons: dict[str, list[int]] = {}
+    for at, line in enumerate(answers.lines):
+        reasons.setdefault(FAILED if line.error is not None else line.finish_reason or UNKNOWN, []).append(at)
+    slices = [piece(answers, reason, np.array(lines)) for reason, lines in reasons.items()]
     return sorted(slices, key=lambda one: -one.answers)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from evaluators import numerals
@@ -94,8 +95,8 @@ def _same(wanted: str, given: str, ask: Ask, tolerance: float) -> str:
 
 def _structures(one: Parts, other: Parts, ask: Ask, tolerance: float) -> str:
     """Of two answers of which one has parts."""
-    if one.kind == "leaf" and other.kind == "list" and len(other.items) <= MOST_PARTS:  # one answer said twice
-        return _all([_same(one.items[0], item, ask, tolerance) for item in other.items])
+    if {one.kind, other.kind} == {"leaf", "list"} and len(one.items) + len(other.items) <= MOST_PARTS:
+        return _all([_same(*pair, ask, tolerance) for pair in product(one.items, other.items)])  # one said twice
     if len(one.items) != len(other.items) or len(one.items) > MOST_PARTS:
         return ""
     kinds = {one.kind, other.kind}

@@ -1,5 +1,6 @@
 """From the scored answers of one model to one data set to all its figures."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,7 @@ from evaluators import counting, repeats
 from evaluators.counting import RIGHT, Answers, Flags, Values
 from evaluators.errors import EvaluationError
 from evaluators.groups import Member, group_of
-from evaluators.intervals import NORMAL, Interval, of_numbers, of_ratio, of_shares
+from evaluators.intervals import Interval, of_numbers, of_ratio, of_shares
 from evaluators.result import Group, Items, Measure, Mode, Result, Subset, Unit, Views
 from evaluators.scored import Scored
 
@@ -185,6 +186,7 @@ def part_of(
     """Of each item, nan where none of its answers has it."""
     values = np.array([line.parts.get(name, np.nan) for line in answers.lines], np.float64)
     values[answers.broken] = np.nan
+    values[~np.isfinite(values)] = np.nan
     known = ~np.isnan(values)
     share = name not in plain and bool(np.all((values[known] >= 0.0) & (values[known] <= 1.0)))
     if share and bool(known[answers.looked_at].all()):
@@ -255,7 +257,9 @@ def measure(name: str, value: float | None, found: Interval, items: int, asked: 
 def total(name: str, value: float, items: int, plain: Collection[str]) -> Measure:
     """A figure of the whole set that is no mean over items, so that nothing is known of its interval."""
     is_share = name not in plain and 0.0 <= value <= 1.0
-    return Measure(name=name, value=value, items=items, unit="share" if is_share else "number")
+    return Measure(
+        name=name, value=value if math.isfinite(value) else None, items=items, unit="share" if is_share else "number"
+    )
 
 
 def groups_of(subsets: Sequence[Subset], wanted: Mapping[str, Sequence[str]]) -> list[Group]:
@@ -266,12 +270,8 @@ def groups_of(subsets: Sequence[Subset], wanted: Mapping[str, Sequence[str]]) ->
 
 
 def member_of(score: Measure) -> Member | None:
-    """A score as part of an average. Where the items do not differ, half its interval says how sure it is."""
-    if score.value is None:
-        return None
-    if not score.error and score.low is not None and score.high is not None:
-        return Member(score.value, (score.high - score.low) / 2.0 / NORMAL, score.items)
-    return Member(score.value, score.error, score.items)
+    """A score as part of an average."""
+    return None if score.value is None else Member(score.value, score.low, score.high, score.error, score.items)
 
 
 def notes_of(whole: Subset, n: int) -> list[str]:

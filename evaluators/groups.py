@@ -4,14 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from evaluators.intervals import effective
 from evaluators.result import Group, Measure
 
 
 class Member(NamedTuple):
-    """One score that goes into averages: its standard error (None if unknown) and the items it is computed from."""
+    """One score that goes into averages, its 95 % interval and standard error, and the items it is computed from."""
 
     value: float
+    low: float | None
+    high: float | None
     error: float | None
     items: int
 
@@ -37,13 +38,24 @@ def group_of(name: str, wanted: Sequence[str], found: Mapping[str, Member]) -> G
 
 
 def average(name: str, members: Sequence[Member], weights: Sequence[float]) -> Measure:
-    """Its interval takes the members for independent of each other and for fixed: other items, same subsets."""
-    value, items = weighted_mean([member.value for member in members], weights), sum(one.items for one in members)
-    error = error_of([member.error for member in members], weights)
-    if value is None or error is None or items < 2:
-        return Measure(name=name, value=value, items=items)
-    found = effective(value, error, items)
-    return Measure(name=name, value=value, low=found.low, high=found.high, error=error, items=items, how=found.how)
+    """Its interval takes the members for independent of each other and for fixed: other items, same subsets.
+
+    It is made of those of the members by the method of variance estimates recovery (Zou and Donner, Statistics in
+    Medicine 27, 2008), which stays right where some of them have only right answers.
+    """
+    value = weighted_mean([one.value for one in members], weights)
+    below = spread([None if one.low is None else one.value - one.low for one in members], weights)
+    above = spread([None if one.high is None else one.high - one.value for one in members], weights)
+    known = value is not None and below is not None and above is not None
+    return Measure(
+        name=name,
+        value=value,
+        low=max(0.0, value - below) if value is not None and below is not None and known else None,
+        high=min(1.0, value + above) if value is not None and above is not None and known else None,
+        error=spread([one.error for one in members], weights),
+        items=sum(one.items for one in members),
+        how="from those of the members" if known else "",
+    )
 
 
 def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
@@ -52,12 +64,12 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float | 
     return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / whole if whole else None
 
 
-def error_of(errors: Sequence[float | None], weights: Sequence[float]) -> float | None:
-    """Standard error of a weighted mean of independent values; None if one of them has none."""
-    known = [error for error in errors if error is not None]
-    if len(known) < len(errors) or not math.fsum(weights):
+def spread(distances: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    """Of a weighted mean of independent values with these spreads: sqrt(sum of (w d)^2) / sum of w. None: unknown."""
+    known = [distance for distance in distances if distance is not None]
+    if len(known) < len(distances) or not math.fsum(weights):
         return None
-    return math.sqrt(math.fsum((e * w) ** 2 for e, w in zip(known, weights, strict=True))) / math.fsum(weights)
+    return math.sqrt(math.fsum((d * w) ** 2 for d, w in zip(known, weights, strict=True))) / math.fsum(weights)
 
 
 def harmonic_mean(values: Sequence[float]) -> float | None:

@@ -4,6 +4,7 @@ A letter counts only where something says that it is an answer: a statement ("th
 first, last) or its marks. Letters of running prose ("A cat", "vitamin C", "I think") have none of these. Every look is
 bounded: at most MOST places for each word, each seen through a window, so that no text takes more than linear time.
 """
+# ruff: noqa: RUF001
 
 import re
 from collections.abc import Mapping
@@ -26,13 +27,18 @@ SEP = (
     r"\s{0,4}(?:(?:and|or)\s{1,4}|[和与或]\s{0,2})?"
 )
 STRONG = (
-    r"(?=\s{0,4}(?:\Z|\n|\.(?![A-Za-z]\.|\d)|,(?!\d)|:(?!\d)|[;!)\]}。，；：！）】」』、．…|(（]|[—–]|--|\*\*)|\s-\s)"
+    r"(?=\s{0,4}(?:\Z|\n|\.(?![A-Za-z]\.|\d)|,(?!\d)|:(?!\d)|[;!)\]}。，；：！）】」』、．…|(（]|[—–]|--|\*\*|</)"
+    r"|\s-\s)"
 )
 JOINED = (
     r"(?P<joined>(?=\s{1,4}(?:because|since|as|but|due|given|based|which|so|for|according"
     r"|is\s(?:the\s)?(?:correct|right|best|true))\b))"
 )
-CJK = r"(?=(?![型级类细股座维])[\u4e00-\u9fff])"
+CJK = r"(?=\s?(?![型级类细股座维])[\u4e00-\u9fff])"
+CALLED = (
+    r"\s{1,4}(?:is|seems|appears|must\sbe|would\sbe)\s(?:to\sbe\s)?(?:the\s)?(?:most\s|only\s|clearly\s|indeed\s)?"
+    r"(?:correct|right|best|true|accurate|appropriate|valid)\b"
+)
 # After "Answer: B" these go on with a sentence about B.
 VERBS = re.compile(
     r"\s{1,4}(?:is|are|was|were|or|and|nor|vs|versus|could|can|cannot|may|might|would|has|have|does|seems|looks|cells?"
@@ -53,6 +59,7 @@ class Grammar(NamedTuple):
     end: re.Pattern[str]
     markers: re.Pattern[str]
     right: re.Pattern[str]
+    right_small: re.Pattern[str]
     bold: re.Pattern[str]
 
 
@@ -104,10 +111,10 @@ def grammar(options: str, several: bool) -> Grammar:
         options,
         re.compile(rf"{LEAD}(?P<letters>{letters})(?:{STRONG}|{JOINED}|{CJK})", re.IGNORECASE),
         re.compile(rf"{LEAD}(?P<letters>{both})(?P<close>{CLOSE})(?=\s{{1,4}}[^\W\d])", re.IGNORECASE),
-        re.compile(rf"(?:(?:option|choice|选项?)\s?)?{mark}{more}[\s.,:;!。，．：、*]{{0,8}}", re.IGNORECASE),
+        re.compile(rf"(?:(?:option|choice|选项?)\s?)?{mark}{more}(?:选?项)?[\s.,:;!。，．：、*]{{0,8}}", re.IGNORECASE),
         re.compile(
             rf"{OPEN}{{0,8}}(?P<letters>{both})(?P<close>{CLOSE})"
-            r"(?P<mark>\s{0,2}[.)．、:：](?!\d)|\s{0,2}\n|\s{1,2}(?:because|since)\b|\s{0,2}[—–]\s|\s-\s|(?=因为|选?项?(?:是|为|最)?(?:正确|对的)))",
+            r"(?P<mark>\s{0,2}[.)．。、:：](?!\d)|\s?[,，](?=\s?(?:because|since|as|因为|理由)\b)|[，,](?=因为|理由)|\s{0,2}\n|\s{1,2}(?:because|since)\b|\s{0,2}[—–]\s|\s-\s|(?=因为|选?项?(?:是|为|最)?(?:正确|对的)))",
             re.IGNORECASE,
         ),
         re.compile(
@@ -119,10 +126,10 @@ def grammar(options: str, several: bool) -> Grammar:
         ),
         re.compile(rf"^[ \t]{{0,8}}(?:[-*+]\s)?[*(（\[]{{0,3}}({both})[*]{{0,2}}[.)）\]:：、．]", re.MULTILINE),
         re.compile(
-            rf"({both})[)）*\"'”.]{{0,3}}(?:\s{{1,4}}(?:is|seems|appears|must\sbe|would\sbe)\s(?:to\sbe\s)?(?:the\s)?"
-            r"(?:most\s|only\s|clearly\s|indeed\s)?(?:correct|right|best|true|accurate|appropriate|valid)\b"
-            r"|\s{0,2}(?:选?项)?\s{0,2}(?:是|才是|最为|最|才)?(?:正确|对的|符合|恰当|合适|合理))"
+            rf"({both})[)）*\"'”.]{{0,3}}(?:{CALLED}|\s{{0,2}}(?:选?项)?\s{{0,2}}(?:是|才是|最为|最|才)?"
+            r"(?:正确|对的|符合|恰当|合适|合理))"
         ),
+        re.compile(rf"\(([{re.escape(options.lower())}])\)[*\"'”.]{{0,3}}{CALLED}"),
         re.compile(rf"\*\*\s{{0,2}}[(（]?({both})(?:[)）.:：]{{0,2}}\s{{0,2}}\*\*|[)）.:：][^*\n]{{0,200}}\*\*)"),
     )
 

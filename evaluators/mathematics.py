@@ -16,11 +16,11 @@ from evaluators.numerals import last, plain
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
-LONGEST = 1000  # characters of an answer that is looked at
-FINAL = re.compile(r"\bfinal answers?(?:\*\*)?[ \t]*(?:(?:is|are)\b[ \t]*[:\uff1a]?|[:\uff1a])", re.IGNORECASE)
+LONGEST, TRIES = 1000, 32  # characters of an answer, and sentences with the word, that are looked at
+FINAL = re.compile(r"\bfinal answers?(?:\*\*)?[ \t]?(?:(?:is|are)\b[ \t]?[:\uff1a]?|[:\uff1a])", re.IGNORECASE)
 ANSWER = re.compile(
-    r"\banswers?(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]*(?:(?:is|are|would be|equals)\b[ \t]*[:\uff1a]?|"
-    r"(?:\*\*)?[:\uff1a])|(?:\u7b54\u6848|\u7b54\u3048)(?:[\u662f\u4e3a\u70ba\u306f][:\uff1a]?|[:\uff1a])",
+    r"\banswers?(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]?(?:(?:is|are|would be|equals)\b[ \t]?"
+    r"[:\uff1a]?|(?:\*\*)?[:\uff1a])|(?:\u7b54\u6848|\u7b54\u3048)(?:[\u662f\u4e3a\u70ba\u306f][:\uff1a]?|[:\uff1a])",
     re.IGNORECASE,
 )
 HASHES = re.compile(r"####")
@@ -95,7 +95,7 @@ def find(text: str) -> Found | None:
 
 def stated(words: re.Pattern[str], text: str) -> str | None:
     """What the sentence after the last such words says: its formulas, else its beginning up to a word of prose."""
-    for found in reversed(list(words.finditer(text))):
+    for found in reversed(list(words.finditer(text))[-TRIES:]):
         rest = text[found.end() : found.end() + 2 * LONGEST]
         start = len(rest) - len(rest.lstrip(" \t\n*:`"))
         end = END_OF_SENTENCE.search(rest, start)

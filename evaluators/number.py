@@ -14,7 +14,7 @@ from evaluators.numerals import Numeral, last, number, numerals, plain, written
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
-LONGEST = 1000  # characters of a sentence that are looked at
+LONGEST, TRIES = 1000, 32  # characters of a sentence, and sentences, that are looked at
 # A model that goes on writes the next question itself; these words begin one in the languages of MGSM.
 QUESTION = re.compile(
     r"^[ \t]*(?:\*\*|#+ )?(?:Question|Q|Problem|Frage|Pregunta|Swali|\u0417\u0430\u0434\u0430\u0447\u0430|\u95ee\u9898|"
@@ -24,12 +24,12 @@ QUESTION = re.compile(
 )
 HASHES = re.compile(r"####")
 ANSWER_IS = re.compile(
-    r"\banswers?\b(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]*(?:(?:is|are|would be|will be|equals|=)\b"
-    r"[ \t]*[:\uff1a]?)|(?:\u7b54\u6848|\u7b54\u3048)(?:\u662f|\u4e3a|\u70ba|\u306f)[:\uff1a]?",
+    r"\banswers?\b(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]{0,2}(?:(?:is|are|would be|will be|equals)\b"
+    r"|=)[ \t]?[:\uff1a]?|(?:\u7b54\u6848|\u7b54\u3048)(?:\u662f|\u4e3a|\u70ba|\u306f)[:\uff1a]?",
     re.IGNORECASE,
 )
 ANSWER_COLON = re.compile(
-    r"(?:\banswers?|\u7b54\u6848|\u7b54\u3048)[ \t]*(?:\*\*)?[ \t]*[:\uff1a](?:\*\*)?", re.IGNORECASE
+    r"(?:\banswers?|\u7b54\u6848|\u7b54\u3048)[ \t]?(?:\*\*)?[ \t]?[:\uff1a](?:\*\*)?", re.IGNORECASE
 )
 BOXED = re.compile(r"\\(?:boxed|fbox)\b\s*\{?")
 # What may stand between such words and the number.
@@ -135,7 +135,7 @@ def _told(text: str, before: Sequence[re.Pattern[str]], comma: bool) -> Found | 
 
 def _after(words: re.Pattern[str], text: str, comma: bool, sentence: bool = False) -> Numeral | None:
     """The number right after the last such words that have one, or else, if asked for, in their sentence."""
-    for found in reversed(list(words.finditer(text))):
+    for found in reversed(list(words.finditer(text))[-TRIES:]):
         rest = text[found.end() : found.end() + LONGEST]
         ending = END_OF_SENTENCE.search(rest, FILLER_OF_LINE.match(rest).end())  # type: ignore[union-attr]
         rest = rest[: ending.start()] if ending else rest

@@ -26,7 +26,7 @@ FORM = r"""
     (?P<sign>(?<![\w)\]}}])[{signs}](?={currency}?[ ]?\.?\d))?
     (?:{currency}[ ]?(?P<inner>[{signs}])?)?
     (?P<digits>{digits})
-    (?P<power>e[+-]?\d{{1,4}}(?![\w.])|\s?(?:\\times|\\cdot|[\u00d7\u00b7*x])\s?10\s?\^\s?\{{?\s?[{signs}+]?\d{{1,4}}\s?\}}?)?
+    (?P<power>e[+-]?\d{{1,9}}(?![\w.])|\s?(?:\\times|\\cdot|[\u00d7\u00b7*x])\s?10\s?\^\s?\{{?\s?[{signs}+]?\d{{1,9}}\s?\}}?)?
     (?:\s?/\s?(?P<below>\d+)(?!\d|[.,]\d|\s?/\s?\d)|[ ](?P<top>\d+)\s?/\s?(?P<under>\d+)(?!\d|[.,]\d|/))?
     (?P<ordinal>(?:st|nd|rd|th)\b)?
     (?P<percent>\s?(?:\\?%|\uff05|\u066a|percent\b|per[ ]cent\b))?

@@ -146,7 +146,7 @@ def costs_of(prompts: Mapping[str, Prompt], scope: str) -> dict[str, Cost]:
     """Cost of each choice. Raises EvaluationError where the tokens of a choice are not known that well."""
     if scope == "whole":
         return {label: cost(label, prompt, 0, 0) for label, prompt in prompts.items()}
-    if any(token is None for prompt in prompts.values() for token in prompt.tokens[1:]):
+    if any(None in prompt.tokens[1:] for prompt in prompts.values()):
         raise EvaluationError(
             "the service does not say which tokens its log probabilities are for, so what differs between the choices"
             " is not known; set evaluation.args.scope = 'whole'"
@@ -158,9 +158,15 @@ def costs_of(prompts: Mapping[str, Prompt], scope: str) -> dict[str, Cost]:
 
 def shared(sequences: Sequence[Sequence[Any]]) -> int:
     """How many places all begin with alike, so few that each has one more at least."""
-    most = max(0, min(map(len, sequences)) - 1)
     first, rest = sequences[0], sequences[1:]
-    return next((at for at in range(most) if any(other[at] != first[at] for other in rest)), most)
+    low, high = 0, max(0, min(map(len, sequences)) - 1)
+    while low < high:  # slices are compared faster than one place after the other
+        middle = (low + high + 1) // 2
+        if all(other[low:middle] == first[low:middle] for other in rest):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def cost(label: str, prompt: Prompt, start: int, letters: int) -> Cost:

@@ -6,6 +6,7 @@ of which the prompt's template may have written the first one, and of which an a
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from evaluators.sample import Sample
@@ -107,17 +108,26 @@ def without_channels(text: str) -> Answer:
 
 def marks_in(text: str, tags: Sequence[tuple[str, str]]) -> list[Mark]:
     """All tags in a text, in their order."""
-    names = {
-        name.lower(): (kind, closing) for kind, pair in enumerate(tags) for closing, name in enumerate(pair) if name
-    }
-    if not names:
+    pattern, names = compiled(tuple(tags))
+    lowered = text.lower()
+    if not any(name in lowered for name in names):
         return []
-    pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))), re.IGNORECASE)
     marks = []
     for found in pattern.finditer(text):
         kind, closing = names[found.group().lower()]
-        marks.append(Mark(found.start(), found.end(), kind, bool(closing)))
+        marks.append(Mark(found.start(), found.end(), kind, closing))
     return marks
+
+
+@lru_cache(maxsize=64)
+def compiled(tags: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, tuple[int, bool]]]:
+    """A pattern of all tags, and by the tag in small letters its pair and whether it closes."""
+    named = [(name.lower(), kind, closing) for kind, pair in enumerate(tags) for closing, name in enumerate(pair)]
+    names = {name: (kind, bool(closing)) for name, kind, closing in named if name}
+    longest_first = sorted(names, key=len, reverse=True)
+    starts = "".join(sorted({re.escape(name[0]) for name in names}))
+    letters = "|".join(map(re.escape, longest_first))
+    return re.compile(f"(?=[{starts}])(?:{letters})" if starts.strip() else r"(?!)", re.IGNORECASE), names
 
 
 def without_tags(text: str, marks: Sequence[Mark]) -> Answer:

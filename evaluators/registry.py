@@ -26,7 +26,8 @@ class Evaluator(NamedTuple):
     `totals` gives measures that are no mean over items, such as a corpus' BLEU or a calibration error. `empty` says
     that an empty answer is scored too, else it counts as wrong without being looked at; `slow` that one answer may take
     seconds. `joint`, where it is set, takes the place of `score`: it gets all lines of a data set and gives for each
-    item a sample that stands for it, with its verdict or with what went wrong.
+    item a sample that stands for it, with its verdict or with what went wrong. `plain` are names of parts and totals
+    that are no shares; `vote` says whether what is extracted can be voted on.
     """
 
     score: Score
@@ -37,10 +38,14 @@ class Evaluator(NamedTuple):
     empty: bool = False
     slow: bool = False
     joint: Joint | None = None
+    plain: tuple[str, ...] = ()
+    vote: bool = True
 
 
 # Name -> module, whose table EVALUATORS has an Evaluator under that name.
 MODULES: dict[str, str] = {
+    "agieval": "evaluators.agieval",
+    "bbh": "evaluators.bbh",
     "bfcl": "evaluators.bfcl",
     "choice": "evaluators.choice",
     "code": "evaluators.code",

@@ -36,10 +36,12 @@ def sets_of(results: Sequence[Result]) -> list[list[Result]]:
     """Results of the same data set; raises EvaluationError where a model has two of one."""
     sets: dict[str, dict[str, Result]] = {}
     for result in results:
-        if sets.setdefault(result.dataset, {}).setdefault(result.model, result) is not result:
+        models = sets.setdefault(result.dataset, {})
+        if result.model in models:
             raise EvaluationError(
                 f"model {result.model!r} has two results of {result.dataset!r}; leave one of them out"
             )
+        models[result.model] = result
     return [list(models.values()) for models in sets.values()]
 
 

@@ -167,17 +167,18 @@ def scored(line: bytes, scorer: Scorer, columns: Columns) -> Scored:
     if sample.error is not None:
         return kept(sample, scorer.details, error=sample.error)
     answer = scorer.answered(sample)
-    thought = {"reasoning_removed": answer.how, "cut_off": answer.cut_off}
+    seen: dict[str, Any] = {"reasoning_removed": answer.how, "cut_off": answer.cut_off}
     try:
         text = scorer.filtered(answer.text)
-        if text.strip() or sample.tool_calls or scorer.evaluator.empty:
+        seen["empty"] = not (text.strip() or sample.tool_calls)
+        if not seen["empty"] or scorer.evaluator.empty:
             verdict = scorer.evaluator.score(text, sample, scorer.settings)
         else:
             verdict = Verdict(0.0, why="cut off while reasoning" if answer.cut_off else "the answer is empty")
     except Exception as error:  # whatever an evaluator stumbles over is the error of this sample alone
         words = str(error) if isinstance(error, EvaluationError) else f"{type(error).__name__}: {error}"
-        return kept(sample, scorer.details, **thought, metric_error=words)
-    return kept(sample, scorer.details, **thought, **found_of(verdict))
+        return kept(sample, scorer.details, **seen, metric_error=words)
+    return kept(sample, scorer.details, **seen, **found_of(verdict))
 
 
 def decoded(line: bytes, columns: Columns) -> Sample:

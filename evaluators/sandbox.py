@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from evaluators.errors import EvaluationError
@@ -33,8 +33,8 @@ def run(
 ) -> Outcome:
     """Run a command, whose first word is a path, in an empty scratch directory with these files.
 
-    With `private` it finds that under file descriptor 3, to which no file leads, and may write a report to 4.
-    `visible` are further paths of the host that it may read, `environment` is added to the few variables it has. Many
+    With `private` it finds that under file descriptor 3, to which no file leads, and may write a report to 4. Without a
+    command it is programs of Python that are in front of what is private: sandbox_run.packed(). `visible` are further paths of the host that it may read, `environment` is added to the few variables it has. Many
     threads may call this at once. Raises EvaluationError where this machine has no way to shut a program in.
     """
     return run_by(best(), Job(command, files, stdin, limits, private, visible, environment or {}))
@@ -48,10 +48,15 @@ def how() -> str:
 @lru_cache(maxsize=1)
 def best() -> Way:
     """The first way that works here and keeps what it promises, which is tried. Raises EvaluationError."""
+    return sound(ways(), leaks)
+
+
+def sound(tried: Sequence[Way], reached: Callable[[Way], list[str]]) -> Way:
+    """The first way in which a program reaches nothing that it should not. Raises EvaluationError if there is none."""
     failures = []
-    for way in ways():
+    for way in tried:
         try:
-            found = leaks(way)
+            found = reached(way)
         except (EvaluationError, OSError) as error:
             found = [str(error)]
         if not found:

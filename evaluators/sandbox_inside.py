@@ -33,6 +33,7 @@ SCRATCH = "/scratch"
 UNPRIVILEGED = (0x40000000 | int.from_bytes(os.urandom(3), "little"), 65534)
 INSIDE = 1000
 TICK_MS = 25
+CAPABILITIES = 0x20080522  # version of the structure
 PAGE = resource.getpagesize()
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -150,25 +151,41 @@ def put(files: dict[str, bytes]) -> None:
             file.write(content)
 
 
-def become(spec: dict[str, Any], kept: list[int]) -> None:
+def become(spec: dict[str, Any], kept: list[int], closed: list[int]) -> None:
     """Turn into the command: file descriptors 0, 1, 2, then those kept as 3 and on, limits, no right to gain rights."""
     os.setsid()
-    above = max([9, *kept]) + 1
+    moved = max([9, *kept, *closed]) + 1
     for at, fd in enumerate(kept):
-        os.dup2(fd, above + at, inheritable=False)
+        os.dup2(fd, moved + at, inheritable=False)
+    for fd in {*kept, *closed}:
+        os.close(fd)
     for at in range(len(kept)):
-        os.dup2(above + at, 3 + at, inheritable=True)
+        os.dup2(moved + at, 3 + at, inheritable=True)
+        os.close(moved + at)
     for name, (soft, hard) in spec["rlimits"].items():
         resource.setrlimit(getattr(resource, name), (soft, hard))
     if os.geteuid() == 0:
         become_unprivileged()
+    call("capset", (ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)())
     call("prctl", NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     command = spec["command"]
+    if not command:
+        run_here(spec["environment"])
     try:
         os.execve(command[0], command, spec["environment"])
     except OSError as error:
         os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode())
         os._exit(127)
+
+
+def run_here(environment: dict[str, str]) -> None:
+    """Run the programs at the beginning of what is private in this process, which saves starting another Python."""
+    os.environ.clear()
+    os.environ.update(environment)
+    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
+    for program in marshal.loads(os.read(3, int(os.read(3, 8), 16))):
+        exec(program, space)
+    os._exit(0)
 
 
 def supervise(child: int, control: int, memory: int, most: int) -> tuple[int | None, str]:
@@ -244,7 +261,7 @@ def supervised(spec: dict[str, Any], status: int, control: int, kept: list[int])
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        become(spec, kept)
+        guarded(lambda: become(spec, kept, [status, control]), 2)
     for fd in kept:
         os.close(fd)
     code, why = supervise(child, control, spec["memory"], spec["processes"])
@@ -264,17 +281,21 @@ def first(spec: dict[str, Any], status: int, control: int, kept: list[int]) -> N
 
 
 def guarded(act: Callable[[], None], status: int) -> None:
-    """Do it and end; what goes wrong is told to the caller."""
+    """Do it and end; what goes wrong is told to the caller, or as words where that cannot be reached any more."""
     try:
         act()
     except BaseException as error:
-        report(status, {"error": f"{type(error).__name__}: {error}"})
+        words = f"{type(error).__name__}: {error}"
+        if status == 2:
+            os.write(2, words.encode("utf-8", "replace"))
+            os._exit(1)
+        report(status, {"error": words})
     os._exit(0)
 
 
 def main() -> None:
     own, status, control, *kept = map(int, sys.argv[1:])
-    for fd in (own, status, control, *kept):
+    for fd in (status, control, *kept):
         os.set_inheritable(fd, False)
     with open(own, "rb") as file:  # noqa: PTH123
         spec = marshal.loads(file.read())

@@ -32,7 +32,7 @@ LINKS = {
 }
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": SCRATCH, "TMPDIR": SCRATCH, "LANG": "C.UTF-8"}
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-BOOT = "import marshal,sys;exec(marshal.loads(open(int(sys.argv.pop(1)),'rb').read()))"
+BOOT = "import marshal,sys;f=open(int(sys.argv.pop(1)),'rb');c=f.read();f.close();exec(marshal.loads(c))"
 CHUNK = 1 << 16
 GRACE_S = 10.0  # for the kernel to end what was stopped
 COUNTED_APART = (5, 14)  # since this kernel RLIMIT_NPROC is counted for each user namespace by itself
@@ -78,7 +78,7 @@ class Way(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What is run."""
+    """What is run. No command stands for programs at the beginning of `private`: see packed()."""
 
     command: Sequence[str]
     files: Mapping[str, bytes] = {}
@@ -199,12 +199,20 @@ def wrapping(way: Way, shown: Sequence[str], limits: Limits) -> list[str]:
     else:
         inside = str(sandbox_inside.INSIDE)
         user = [*rights, "--unshare-user", "--disable-userns", "--uid", inside, "--gid", inside]
-    binds = [word for path in shown for word in ("--ro-bind", path, path)]
+    above = sorted({str(folder) for path in shown for folder in Path(path).parents} - {"/"})
+    folders = [word for folder in above for word in ("--perms", "0755", "--dir", folder)]
+    binds = [*folders, *(word for path in shown for word in ("--ro-bind", path, path))]
     devices = [word for name in sandbox_inside.DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]
     linked = [word for name, to in (LINKS | links()).items() for word in ("--symlink", to, name)]
     scratch = ["--perms", "0777", "--size", str(limits.scratch), "--tmpfs", SCRATCH]
     return [*words, *user, *binds, *devices, *linked, "--proc", "/proc", *scratch, "--remount-ro", "/", "--chdir",
             SCRATCH, "--"]  # fmt: skip
+
+
+def packed(files: Sequence[str], data: bytes) -> bytes:
+    """Programs of Python that are run in one namespace, one after the other, and behind them what they read."""
+    programs = marshal.dumps([marshal.loads(code_of(file)) for file in files])
+    return b"%08x" % len(programs) + programs + data
 
 
 @lru_cache

@@ -10,7 +10,8 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
 
     Of an answer that failed `error` has the reason; where the evaluator raised, `metric_error` has it and `score` is
     null. `empty` says that nothing was left to score, which is told from the prediction where it is null (an answer of
-    tool calls, for one, is not empty). `score` is from 0 to 1; `correct` is null for graded scores, else whether the score is 1.
+    tool calls, for one, is not empty). `score` is from 0 to 1; `correct` is null for graded scores, else whether the
+    score is 1.
     """
 
     id: str

@@ -1,4 +1,5 @@
 """What an answer says of itself: boxes, "the answer is", "I choose", and the same in Chinese. The last one counts."""
+# ruff: noqa: RUF001
 
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ GAP = 48  # characters between "answer" and "is"
 LINK = re.compile(
     rf"(?P<gap>[^.!?;\n。！？；:：=]{{0,{GAP}}}?)"
     r"(?P<link>\b(?:is|are|was|be)(?:\b|(?=n['’]t))(?P<not>\s?(?:not\b|n['’]t\b))?|[:：=]|\s[-–—]{1,2}>?\s|→"
-    r"|(?<=[\s*_#\]])\n|(?<=answer)\n)",
+    r"|(?<=[\s*_#\]])\n|(?<=answer)[\n>]|(?<=answer)['’]s\b)",
     re.IGNORECASE,
 )
 # Words between "answer" and "is" after which no answer comes; those of the first group deny what follows.
@@ -23,12 +24,17 @@ CONDITION = re.compile(
     r"|(?:n['’]t|\bnot)\s(?:think|believe|say|mean)[^.!?\n,]*|\bdoubt[^.!?\n,]*|(?:如果|假如|假设|若|并非|不认为)[^。！？\n，,]*"
     r"|\b(?:might|could|may)\s(?:say|think|argue|guess|believe|assume)[^.!?\n,]*)\Z"
 )
-QUALIFIERS = frozenset("correct right best appropriate accurate suitable true likely final my answer answer's".split())
+QUALIFIERS = frozenset(
+    {"correct", "right", "best", "appropriate", "accurate", "suitable", "true", "likely", "final", "my", "answer"}
+)
 I_CHOOSE = re.compile(
     r"(?:\b(?:i|we)(?:['’](?:d|ll|m))?(?:\s(?:would|will|should|shall|must|can|have\sto|therefore|thus|am\sgoing\sto|have"
     r"|would\slike\sto))?|(?:\A|\n|therefore|thus|hence|so|conclusion),?)\s*\Z"
 )
-CHOOSERS = frozenset("i we i'd i'll i\u2019d i\u2019ll we'd we'll i'm will would should shall must can to have therefore thus hence so".split())
+CHOOSERS = frozenset(
+    {"i", "we", "i'd", "i'll", "i’d", "i’ll", "i'm", "we'd", "we'll", "will", "would", "should", "shall", "must", "can"}
+    | {"to", "have", "therefore", "thus", "hence", "so"}
+)
 CHOOSE = re.compile(r"(?:choos\w*|chose|select\w*|pick\w*|go(?:ing)?\swith)\b:?\s*", re.IGNORECASE)
 ZH_LINK = re.compile(r"(?P<gap>[^。！？；;\n]{0,16}?)(?P<link>是|为|选择|选|[:：=＝】])")
 ZH_DENIES = re.compile(r"不|非|没|错")
@@ -132,7 +138,7 @@ def zh_answer(case: Case, at: int) -> Read | None:
     if found is None:
         return None
     if ZH_DENIES.search(found["gap"]):
-        return after_but(case, start)
+        return after_but(case, found.start("link")) or after_but(case, start)
     return read_at(case, found.end(), colon=found["link"] in ":：")
 
 

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
+from click.testing import CliRunner
 
+from perfcore.cli.main import cli, exit_code
+from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.report.finish import finish
 from perfcore.run.master import stress
@@ -63,6 +66,25 @@ def run_command(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=100, check=False)
 
 
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_here(*arguments: object) -> Done:
+    """A command in this process, with exit code and messages as the command line has them."""
+    done = CliRunner().invoke(cli, list(map(str, arguments)), standalone_mode=False)
+    if isinstance(done.exception, UserError):
+        return Done(2, done.stdout, f"{done.stderr}perfcore: {done.exception}\n")
+    if done.exception is not None:
+        raise done.exception
+    return Done(exit_code(done.return_value), done.stdout, done.stderr)
+
+
 @contextmanager
 def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
     """A running command; killed at the end if it still runs."""
@@ -96,6 +118,7 @@ __all__ = [
     "measure",
     "reopened",
     "run_command",
+    "run_here",
     "start_simulator",
     "started",
     "truth_by_request",

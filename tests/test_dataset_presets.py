@@ -28,7 +28,8 @@ math_prm800k_500_0shot_cot_gen mmlu_gen mmlu_gen_5_shot_str mmlu_gen_5_shot_chat
 humaneval_gen_0_shot humaneval_gen_0_shot_perf humanevalx_gen_0_shot mbpp_passk_gen_3_shot_chat_prompt bbh_gen
 bbh_gen_3_shot_cot_chat ifeval_0_shot_gen_str ifbench_0_shot_gen_str mgsm_gen_0_shot_cot_chat_prompt aime2024_gen
 aime2024_gen_0_shot_str aime2024_gen_0_shot_chat_prompt aime2025_gen aime2025_gen_0_shot_chat_prompt aime2026_gen
-aime2026_gen_0_shot_str aime2026_gen_0_shot_chat_prompt ceval_gen ceval_gen_5_shot_str ceval_gen_0_shot_str
+aime2026_gen_0_shot_str aime2026_gen_0_shot_chat_prompt
+math_prm800k_500_5shot_cot_gen mgsm_gen_8_shot_cot_chat_prompt aime2025_gen_0_shot_llmjudge ceval_gen ceval_gen_5_shot_str ceval_gen_0_shot_str
 ceval_gen_0_shot_str_perf ceval_gen_0_shot_cot_chat_prompt ceval_gen_0_shot_noncot_chat_prompt
 cmmlu_gen_0_shot_cot_chat_prompt cmmlu_gen_5_shot_cot_chat_prompt SuperGLUE_BoolQ_gen SuperGLUE_BoolQ_gen_0_shot_str
 SuperGLUE_BoolQ_gen_0_shot_cot_str SuperGLUE_BoolQ_gen_0_shot_noncot_str SuperGLUE_BoolQ_gen_0_shot_str_perf
@@ -38,7 +39,9 @@ mmlu_pro_gen_0_shot_str dapo_math_gen dapo_math_gen_0_shot_str dapo_math_gen_0_s
 livecodebench_code_generate_lite_gen_0_shot_chat livecodebench_0_shot_chat_v6 livecodebench_0_shot_chat_v4_v5
 livecodebench_0_shot_chat_v4_v5_v6 longbenchv2_gen longbench_hotpotqa_gen longbench_repobench_gen
 mooncake_trace_gen sharegpt_gen mtbench_gen mm_custom_gen custom_qa_gen custom_mcq_gen
-synthetic_gen synthetic_gen_string synthetic_gen_tokenid
+synthetic_gen synthetic_gen_string synthetic_gen_tokenid drop_gen_0_shot_str drop_gen_3_shot_str
+triviaqa_gen_5_shot_chat_prompt lcsts_gen lcsts_gen_0_shot_chat longbench leval_code_u_gen leval_topic_retrieval_gen
+needlebench_v2_4k needlebench_v2_single_1000k atc_0shot_nocot_2_power_en
 """
 EVALSCOPE = """
 openqa longalpaca share_gpt_zh share_gpt_en line_by_line random random_vl flickr8k kontext_bench speed_benchmark
@@ -175,7 +178,12 @@ JSON_ROWS: list[tuple[str, str, Any, str]] = [
     ("aime2024", "aime2024/aime.jsonl", {"origin_prompt": "Find x.", "gold_answer": "7"}, "Find x.\nWork it out"),
     ("aime2025", "aime2025/aime2025.jsonl", {"question": "Find x.", "answer": "7"}, "Find x.\nWork it out"),
     ("aime2026", "aime2026/aime2026.jsonl", {"problem": "Find x.", "answer": "7"}, "Find x.\nWork it out"),
-    ("ifbench", "ifbench/IFBench_test.jsonl", {"key": 1, "prompt": "Write."}, "Write."),
+    (
+        "ifbench",
+        "ifbench/IFBench_test.jsonl",
+        {"key": 1, "prompt": "Write.", "instruction_id_list": ["format:no_whitespace"], "kwargs": [{}]},
+        "Write.",
+    ),
     (
         "longbench_hotpotqa_gen",
         "LongBench/data/hotpotqa.jsonl",
@@ -235,6 +243,7 @@ def test_rows_in_the_layout_of_a_home_become_requests(
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (path.parent / "dev-labels.lst").write_text("1\n", encoding="utf-8")  # of piqa and siqa
     assert said(rows(name, tmp_path)[0]).startswith(beginning)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.answering import Service, answering, right, right_if_even, sums
-from tests.endtoend import run_command, started
+from tests.endtoend import run_command, run_here, started
 
 NUMBER = ("--evaluation", "evaluator=number")
 
@@ -26,9 +26,8 @@ def ask(service: Service) -> tuple[str, ...]:
 
 def evaluate(*arguments: object, code: int = 0) -> str:
     """The command's standard output, or its standard error where it is to end otherwise than well."""
-    done = run_command("eval", *arguments)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    done = run_here("eval", *arguments)
+    assert done.exit_code == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 
 

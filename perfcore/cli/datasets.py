@@ -60,6 +60,7 @@ def description(name: str, data_dir: Path | None, config_dir: Path | None) -> st
         ("home", preset.home),
         ("download", download(preset)),
         ("licence", preset.licence),
+        ("scored by", in_json(preset.evaluation) if preset.evaluation else ""),
         ("variants", "\n".join(siblings(found))),
         *((key, str(value)) for key in LENGTHS if (value := getattr(preset, key)) is not None),
     ]

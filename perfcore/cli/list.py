@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from evaluators.registry import MODULES, evaluator
 from perfcore.cli import datasets
 from perfcore.cli.reference import options_page
 from perfcore.errors import UserError
@@ -18,8 +19,15 @@ def dialects() -> str:
     return "\n".join(f"{dialect.name:20} {dialect.path:50} {dialect.framing}" for dialect in known)
 
 
+def evaluators() -> str:
+    """Name, metric and purpose of each evaluator, one a line."""
+    known = [(name, evaluator(name)) for name in sorted(MODULES)]
+    return "\n".join(f"{name:20} {found.metric:20} {found.about}" for name, found in known)
+
+
 TOPICS: dict[str, Callable[[Path | None, Path | None], str]] = {
     "datasets": datasets.listing,
+    "evaluators": lambda _, __: evaluators(),
     "dialects": lambda _, __: dialects(),
     "presets": lambda _, config_dir: listing(config_dir),
     "options": lambda _, __: options_page(),
@@ -42,7 +50,7 @@ TOPICS: dict[str, Callable[[Path | None, Path | None], str]] = {
     help="Folder with presets of your own, in models, datasets and judges.",
 )
 def command(topic: str, name: str | None, data_dir: Path | None, config_dir: Path | None) -> None:
-    """List the data sets, dialects or presets, or all options of `perfcore stress` as a Markdown page.
+    """List the data sets, evaluators, dialects or presets, or all options of `perfcore stress` as a Markdown page.
 
     `perfcore list datasets NAME` tells what is known of one data set, its settings among it.
     """

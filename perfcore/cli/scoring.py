@@ -197,7 +197,9 @@ def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: S
         ks=options.k or None,
         groups=way.evaluation.groups,
         totals=scorer.totals(lot.lines, found, job),
+        plain=own.plain,
         truncated="scored",
+        vote=own.vote,
     )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -94,10 +95,15 @@ def with_server(task: Task, stack: contextlib.ExitStack, say: Say) -> Task:
 def run_task(task: Task, say: Say) -> int:
     """One task, with its mistakes told instead of raised."""
     try:
-        return collect(task, send, finish, say).exit_code
+        return collect(task, send, without_plots, say).exit_code
     except UserError as error:
         click.echo(f"perfcore: {task.model}, {task.name}: {error}", err=True)
         return EXIT_MENDABLE
+
+
+def without_plots(run: Path) -> dict[str, Any]:
+    """The tables of a run; `perfcore report RUN` draws its plots."""
+    return finish(run, plots=False)
 
 
 def send(options: StressOptions, pick: Pick) -> Outcome:

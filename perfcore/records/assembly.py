@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+from perfcore.records import prompt_logprobs
+from perfcore.records.prompt_logprobs import PromptLogprobs
+
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -29,6 +32,7 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: Any = None  # as it came; of an answer in pieces the lists are joined
+    prompt_logprobs: PromptLogprobs | None = None
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Part:
     finish_reason: str | None = None
     calls: list[Call] = field(default_factory=list)
     logprobs: Any = None
+    prompt_logprobs: PromptLogprobs | None = None
     finishes: int = 0
 
 
@@ -61,6 +66,7 @@ class Parts:
     by_index: dict[int, Part] = field(default_factory=dict)
     together: bool = False
     completions: bool = False
+    usage: dict[str, Any] = field(default_factory=dict)
 
     def at(self, index: object) -> Part:
         number = index if isinstance(index, int) and not isinstance(index, bool) else 0
@@ -79,6 +85,8 @@ def assemble(raw: bytes) -> list[Choice]:
             add_event(parts, event)
     if rising(parts):
         parts.by_index = {0: in_one(parts)}
+    for part in parts.by_index.values() if parts.completions else ():
+        part.prompt_logprobs = part.prompt_logprobs or prompt_logprobs.of_echo(part.logprobs, parts.usage)
     return [choice_of(parts.by_index[index]) for index in sorted(parts.by_index)]
 
 
@@ -115,6 +123,7 @@ def add_choices(parts: Parts, event: dict[str, Any]) -> None:
     """OpenAI's chat and text completions, a piece or a whole."""
     choices = [choice for choice in event["choices"] if isinstance(choice, dict)]
     parts.together |= len(choices) > 1
+    parts.usage = usage if isinstance(usage := event.get("usage"), dict) else parts.usage
     for position, choice in enumerate(choices):
         index = choice.get("index")
         part = parts.at(position if index is None else index)
@@ -124,6 +133,7 @@ def add_choices(parts: Parts, event: dict[str, Any]) -> None:
         add_message(part, choice.get("delta"), whole=False)
         add_message(part, choice.get("message"), whole=True)
         part.logprobs = joined(part.logprobs, choice.get("logprobs"))
+        part.prompt_logprobs = prompt_logprobs.of_choice(choice, event) or part.prompt_logprobs
         add_finish(part, choice.get("finish_reason"))
 
 
@@ -198,6 +208,7 @@ def add_sglang(parts: Parts, event: dict[str, Any]) -> None:
     if isinstance(facts, dict):
         logprobs = facts.get("output_token_logprobs")
         part.logprobs = part.logprobs if logprobs is None else logprobs
+        part.prompt_logprobs = prompt_logprobs.of_triples(facts.get("input_token_logprobs")) or part.prompt_logprobs
         reason = facts.get("finish_reason")
         add_finish(part, reason.get("type") if isinstance(reason, dict) else reason)
 
@@ -357,6 +368,7 @@ def in_one(parts: Parts) -> Part:
         one.pieces.extend(part.pieces)
         one.finish_reason = part.finish_reason or one.finish_reason
         one.logprobs = joined(one.logprobs, part.logprobs)
+        one.prompt_logprobs = one.prompt_logprobs or part.prompt_logprobs
     return one
 
 
@@ -367,6 +379,7 @@ def choice_of(part: Part) -> Choice:
         finish_reason=part.finish_reason,
         tool_calls=tuple(ToolCall(call.id, call.name, "".join(call.pieces) or call.whole) for call in part.calls),
         logprobs=part.logprobs,
+        prompt_logprobs=part.prompt_logprobs,
     )
 
 

@@ -14,6 +14,7 @@ from perfcore.records.assembly import Choice, ToolCall, assemble
 from perfcore.records.counting import Counting
 from perfcore.records.frame import Frames
 from perfcore.records.origin import Origins
+from perfcore.records.prompt_logprobs import PromptLogprobs
 from perfcore.records.rows import Rows
 from perfcore.records.think import Tags
 from perfcore.types import Requests
@@ -42,6 +43,7 @@ class Line(msgspec.Struct):
     model: str | msgspec.UnsetType = msgspec.UNSET
     choices: list[str] | msgspec.UnsetType = msgspec.UNSET
     logprobs: Any = msgspec.UNSET
+    prompt_logprobs: PromptLogprobs | msgspec.UnsetType = msgspec.UNSET
 
 
 class Texts(NamedTuple):
@@ -53,6 +55,7 @@ class Texts(NamedTuple):
     finish_reason: str | None
     choices: list[str] | msgspec.UnsetType
     logprobs: Any
+    prompt_logprobs: PromptLogprobs | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -131,6 +134,7 @@ def _lines(
             model=row.asked_model() or msgspec.UNSET,
             choices=said.choices,
             logprobs=said.logprobs,
+            prompt_logprobs=said.prompt_logprobs or msgspec.UNSET,
         )
         yield _encode(line) + b"\n"
 
@@ -143,15 +147,20 @@ def _texts(content: bytes, reasoning: bytes, raw: bytes, finish: str | None, tag
     answer, thought = frames.text(content) if content else "", frames.text(reasoning) if reasoning else ""
     if not thought and think.may_have(content, tags):
         answer, thought = _parted(answer, "", tags)
-    calls, logprobs = (choices[0].tool_calls, choices[0].logprobs) if choices else ((), None)
-    return Texts(answer, thought, calls, finish, msgspec.UNSET, msgspec.UNSET if logprobs is None else logprobs)
+    if not choices:
+        return Texts(answer, thought, (), finish, msgspec.UNSET, msgspec.UNSET)
+    calls, logprobs, of_prompt = choices[0].tool_calls, choices[0].logprobs, choices[0].prompt_logprobs
+    return Texts(
+        answer, thought, calls, finish, msgspec.UNSET, msgspec.UNSET if logprobs is None else logprobs, of_prompt
+    )
 
 
 def _first_of(choices: Sequence[Choice], tags: Tags | None) -> Texts:
     parted = [_parted(choice.text, choice.reasoning, tags) for choice in choices]
     (answer, thought), first = parted[0], choices[0]
     logprobs = msgspec.UNSET if first.logprobs is None else first.logprobs
-    return Texts(answer, thought, first.tool_calls, first.finish_reason, [text for text, _ in parted], logprobs)
+    texts = [text for text, _ in parted]
+    return Texts(answer, thought, first.tool_calls, first.finish_reason, texts, logprobs, first.prompt_logprobs)
 
 
 def _parted(content: str, reasoning: str, tags: Tags | None) -> tuple[str, str]:

@@ -13,10 +13,13 @@ from perfcore.workload.files import ENDINGS, format_of, records
 from perfcore.workload.source import Reader, Rows, Wanted
 from perfcore.workload.sources import (
     agents,
+    archived,
     chats,
     custom,
+    documents,
     generated,
     media,
+    needlebench,
     prompts,
     recorded,
     retrieval,
@@ -43,7 +46,8 @@ TELLING = {
 
 # The modules that have readers, each a READERS of its own: another one is another line here.
 MODULES = (
-    *(agents, chats, custom, generated, media, prompts, recorded, retrieval, synthetic, traces),
+    *(agents, archived, chats, custom, documents, generated, media, needlebench),
+    *(prompts, recorded, retrieval, synthetic, traces),
     *(dataset, table),
 )
 READERS: dict[str, Reader] = dict(sorted(one for module in MODULES for one in module.READERS.items()))

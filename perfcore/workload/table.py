@@ -11,13 +11,17 @@ import msgspec
 from msgspec import Meta
 
 from perfcore.errors import UserError
+from perfcore.workload.beside import values_beside, with_values
 from perfcore.workload.columns import data_url, from_columns, number
 from perfcore.workload.dataset import MEDIA, objects, part_name, references, token_limit, turns
 from perfcore.workload.files import Record, format_of, number_of, records
+from perfcore.workload.labels import Labels, rows_of_choices
+from perfcore.workload.labels import check as check_labels
 from perfcore.workload.row import Row
-from perfcore.workload.shots import Examples, Shot, shots
+from perfcore.workload.shots import Examples, Shot, shared, shots
 from perfcore.workload.source import Reader, Wanted
 from perfcore.workload.timestamps import timestamp_ns
+from perfcore.workload.turning import turned
 from perfcore.workload.wording import column, said, worded
 
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]{256,}={0,2}\s*")
@@ -57,7 +61,22 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: Annotated[
         list[str], Meta(description="Names of the columns of CSV and TSV whose first line does not name them.")
     ] = []
+    turned: Annotated[
+        list[str],
+        Meta(
+            max_length=26,
+            description="Columns of choices, the right one first: turned by the number of the row they are A, B and so "
+            "on, and `right` is the letter of the right one.",
+        ),
+    ] = []
     meta: Annotated[list[str] | None, Meta(description="Columns kept beside the answer; else all others.")] = None
+    beside: Annotated[
+        dict[str, str], Meta(description="Columns that are in files of their own beside the rows, one value a line.")
+    ] = {}
+    labels: Annotated[
+        Labels | None,
+        Meta(description="Perplexity mode: of, column, gaps, ask; each choice becomes a request of its own."),
+    ] = None
 
 
 def read(paths: Sequence[Path], settings: Table, wanted: Wanted) -> Iterator[Row]:
@@ -87,6 +106,10 @@ def check(settings: Table) -> None:
     for message in settings.messages:
         if "role" not in message or (message["role"] != EXAMPLES and "content" not in message):
             raise UserError(f"the reader table has the message {message}; give each role and content")
+    if settings.labels is not None:
+        check_labels(settings.labels)
+        if settings.turns or settings.images or settings.audios or settings.videos:
+            raise UserError("the reader table asks for labels by prompt or messages of text only; leave the rest out")
 
 
 def subset_of(path: Path, pattern: str, several: bool) -> str:
@@ -103,10 +126,41 @@ def subset_of(path: Path, pattern: str, several: bool) -> str:
 def read_file(path: Path, settings: Table, wanted: Wanted, part: str, few: Sequence[Shot]) -> Iterator[Row]:
     """Rows of one file."""
     typed = format_of(path) in ("parquet", "saved")
-    for record in records(path, settings.columns):
+    apart = values_beside(path.parent, settings.beside)
+    for at, record in enumerate(records(path, settings.columns)):
         fields = dict.fromkeys(record.fields) | from_columns(record.fields, (), ()) if typed else record.fields
+        if apart:
+            fields = with_values(Record(record.place, fields), apart, at)
+        if settings.turned:
+            fields = with_choices(Record(record.place, fields), settings.turned, at + 1)
         if all(agrees(fields, *one, record.place) for one in settings.where.items()):
-            yield row_of(Record(record.place, fields), settings, wanted.timestamp_unit, path.parent, part, few)
+            whole = Record(record.place, fields)
+            if settings.labels is None:
+                yield row_of(whole, settings, wanted.timestamp_unit, path.parent, part, few)
+            else:
+                yield from rows_of_labels(whole, settings, settings.labels, wanted, path.parent, part, few)
+
+
+def with_choices(record: Record, names: Sequence[str], number: int) -> dict[str, Any]:
+    """The fields of the record of a number, from 1, with its choices turned; raises UserError that names the place."""
+    try:
+        return turned(record.fields, names, number)
+    except ValueError as error:
+        raise UserError(f"{record.place}: {error}; `turned` asks for it") from None
+
+
+def rows_of_labels(
+    record: Record, settings: Table, given: Labels, wanted: Wanted, folder: Path, part: str, few: Sequence[Shot]
+) -> Iterator[Row]:
+    """A row for each choice of a record; raises UserError that names place and column."""
+
+    def make(fields: dict[str, Any]) -> Row:
+        return row_from(Record(record.place, fields), settings, wanted.timestamp_unit, folder, part, few)
+
+    try:
+        yield from rows_of_choices(record.fields, given, wanted.chat, make)
+    except ValueError as error:
+        raise UserError(f"{record.place}: {error}") from None
 
 
 def agrees(fields: Mapping[str, Any], name: str, wanted: Any, place: str) -> bool:
@@ -129,6 +183,7 @@ def row_of(record: Record, settings: Table, unit: str, folder: Path, part: str, 
 def row_from(record: Record, settings: Table, unit: str, folder: Path, part: str, few: Sequence[Shot]) -> Row:
     """Row of a record; raises ValueError that names the column."""
     fields = record.fields
+    few = shared(few, settings.examples, fields)
     words = {**fields, EXAMPLES: few_text(few, settings), "subset": fields.get("subset", part)}
     number = f"{part}/{number_of(record.place)}" if part else number_of(record.place)
     media = {name: media_of(fields, getattr(settings, name), name, folder) for name in MEDIA}

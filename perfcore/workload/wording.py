@@ -69,23 +69,33 @@ def letter(value: Any) -> str:
     return ascii_uppercase[int(value)]
 
 
+def letter_from_one(value: Any) -> str:
+    """A for 1, B for 2; a letter stays."""
+    return letter(int(value) - 1) if str(value).strip().isdecimal() and int(value) else letter(value)
+
+
 def options(value: Any) -> str:
-    """Choices as lines with letters: of a list, of an object by letter, or of one with text and label."""
+    """Choices as lines with letters: of a list, of an object by letter, or of such with text and label."""
     if isinstance(value, Mapping) and value.keys() >= {"text", "label"}:
         pairs = list(zip(value["label"], value["text"], strict=True))
+    elif isinstance(value, list) and all(isinstance(one, Mapping) and one.keys() >= {"text", "label"} for one in value):
+        pairs = [(one["label"], one["text"]) for one in value]
     else:
         pairs = list(value.items() if isinstance(value, Mapping) else zip(ascii_uppercase, value, strict=False))
     return "\n".join(f"{label}. {in_text(text)}" for label, text in pairs)
 
 
 def texts(value: Any) -> str:
-    """The items of a list, one a line."""
+    """The items of a list, one a line; nothing for null."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else "\n".join(in_text(item) for item in value)
 
 
 ABSENT = object()
 FORMS: dict[str, Callable[[Any], Any]] = {
     "letter": letter,
+    "letter1": letter_from_one,
     "options": options,
     "lines": texts,
     "strip": lambda value: in_text(value).strip(),
