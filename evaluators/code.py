@@ -14,15 +14,16 @@ import msgspec
 from msgspec import Meta
 
 from evaluators import code_cases, code_names, languages
-from evaluators.code_run import EARLY, MIB, Result, Task, result, worded
+from evaluators.code_process import EARLY, PATIENCE
+from evaluators.code_run import MIB, Result, Task, result, worded
 from evaluators.code_text import Found, bodies, candidates
-from evaluators.code_driver import PATIENCE
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator
 from evaluators.sample import Sample, Verdict
 from evaluators.sandbox import Limits
 
 NO_CODE = "no code found"
+MORE = 65536  # bytes that may be printed beyond what is wanted
 # What solutions of contests use without importing it.
 CONTEST = """
 import bisect, collections, copy, datetime, functools, heapq, io, itertools, math, operator, os, random, re, string, sys
@@ -39,7 +40,15 @@ from typing import *
 pow = __builtins__["pow"] if isinstance(__builtins__, dict) else __builtins__.pow
 sys.setrecursionlimit(50000)
 """
-BEFORE_MAIN = {"python": "python", "cpp": "cpp", "java": "java", "javascript": "js", "js": "js", "go": "go", "rust": "rust"}
+BEFORE_MAIN = {
+    "python": "python",
+    "cpp": "cpp",
+    "java": "java",
+    "javascript": "js",
+    "js": "js",
+    "go": "go",
+    "rust": "rust",
+}
 
 
 class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +60,9 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed: Annotated[
         bool, Meta(description="That programs of models may be run: --allow-code-execution sets it, no preset does.")
     ] = False
-    timeout_s: Annotated[int, Meta(ge=1, le=3600, description="Seconds of processor time for all tests of a sample.")] = 20
+    timeout_s: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds of processor time for all tests of a sample.")
+    ] = 20
     case_s: Annotated[int, Meta(ge=1, le=3600, description="Seconds of processor time for one test of a contest.")] = 6
     memory_mb: Annotated[int, Meta(ge=64, le=65536, description="MiB that a program may use.")] = 1024
     language: Annotated[str, Meta(description="Language of humanevalx; else the subset, or the id, says it.")] = ""
@@ -105,12 +116,10 @@ def humanevalx(text: str, sample: Sample, settings: Code) -> Verdict:
     language = languages.LANGUAGES[name]
     called = languages.called_in(declaration)
     whole = re.compile(language.defines.format(name=re.escape(called)))
-    above = "\n".join([str(sample.meta.get("test_setup") or ""), str(sample.meta.get("import") or "")])
-    above = f"{above}\n{languages.imports(declaration, name)}".strip("\n")
+    above = "\n".join(str(sample.meta.get(name) or "") for name in ("test_setup", "import")).strip("\n")
     found = candidates(text, whole, name)
     if found and whole.search(found[0].code):
-        code = languages.whole(name, above, found[0].code, called)
-        found = [Found(code, found[0].rule)]
+        found = [Found(f"{above}\n{languages.whole(name, declaration, found[0].code)}", found[0].rule)]
     else:
         body = next(iter(bodies(text)), "")
         found = [Found(f"{above}\n{declaration}\n{body}", "body")] if body.strip() else []
@@ -170,13 +179,15 @@ def livecodebench(text: str, sample: Sample, settings: Code) -> Verdict:
     if functional:
         return called(text, tests, code_cases.function_of(sample.meta), settings)
     found = candidates(text, None)
-    inputs = [(test.given.encode(), 2 * len(test.wanted.encode()) + 65536) for test in tests]
+    inputs = [(test.given.encode(), len(test.wanted.encode()) + MORE) for test in tests]
+    limits = limits_of(settings)._replace(report=sum(most for _, most in inputs) + 64 * MIB)
     data = {"prelude": CONTEST, "inputs": inputs, "seconds": settings.case_s}
     if not found:
         return Verdict(0.0, None, "", NO_CODE)
-    done = result(Task("cases", found, limits_of(settings), data))
+    done = result(Task("cases", found, limits, data))
     results = [
-        why or ("" if code_cases.same_output(printed.decode("utf-8", "replace"), test.wanted) else different(printed, test))
+        why
+        or ("" if code_cases.same_output(printed.decode("utf-8", "replace"), test.wanted) else different(printed, test))
         for (why, printed), test in zip(done.results, tests, strict=False)
     ]
     return verdict(done, results, len(tests))
@@ -197,7 +208,12 @@ def called(text: str, tests: Sequence[code_cases.Case], entry: str, settings: Co
     data = {"prelude": CONTEST, "entry": entry, "calls": calls, "seconds": PATIENCE * settings.case_s}
     done = result(Task("values", found, limits_of(settings), data))
     results = [
-        why or ("" if code_cases.same_value(got, json.loads(test.wanted)) else f"{got!r:.60} in the place of {test.wanted:.60}")
+        why
+        or (
+            ""
+            if code_cases.same_value(got, json.loads(test.wanted))
+            else f"{got!r:.60} in the place of {test.wanted:.60}"
+        )
         for (why, got), test in zip(done.results, tests, strict=False)
     ]
     return verdict(done, results, len(tests))
@@ -240,7 +256,9 @@ def completed(text: str, prompt: str, entry: str) -> list[Found]:
 
 def function(name: str) -> re.Pattern[str]:
     """What defines a function, or binds its name."""
-    return re.compile(rf"^[ \t]*(?:async\s+)?(?:def\s+{re.escape(name)}\s*\(|{re.escape(name)}\s*=|class\s+{re.escape(name)}\b)", re.M)
+    return re.compile(
+        rf"^[ \t]*(?:async\s+)?(?:def\s+{re.escape(name)}\s*\(|{re.escape(name)}\s*=|class\s+{re.escape(name)}\b)", re.M
+    )
 
 
 def column(sample: Sample, name: str) -> Any:
@@ -248,7 +266,9 @@ def column(sample: Sample, name: str) -> Any:
     try:
         return sample.meta[name]
     except KeyError:
-        raise EvaluationError(f"the sample has no {name!r}; its column belongs to args.meta or evaluation.join") from None
+        raise EvaluationError(
+            f"the sample has no {name!r}; its column belongs to args.meta or evaluation.join"
+        ) from None
 
 
 KINDS: dict[str, Callable[[str, Sample, Code], Verdict]] = {

@@ -69,7 +69,9 @@ def all_cases(meta: Mapping[str, Any]) -> tuple[list[Case], bool]:
         more, calls = cases(meta.get(name), name)
         found, functional = [*found, *more], functional or calls
     if not found:
-        raise EvaluationError("the sample has no tests; public_test_cases and private_test_cases belong to evaluation.join")
+        raise EvaluationError(
+            "the sample has no tests; public_test_cases and private_test_cases belong to evaluation.join"
+        )
     return found, functional
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import builtins
+import re
+import warnings
 from functools import lru_cache
 
 from evaluators.errors import EvaluationError
@@ -37,17 +39,22 @@ def tested(tests: str, reference: str) -> tuple[str, bool]:
     """
     known = set(dir(builtins))
     unknown = sorted(free_names(tests) - known)
-    tree = parsed(reference)
-    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     if len(unknown) == 1:
-        return unknown[0], not any(isinstance(node, ast.ClassDef) and node.name == unknown[0] for node in ast.walk(tree))
-    called = [node.func.id for node in ast.walk(parsed(tests)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        return unknown[0], not re.search(rf"^\s*class\s+{re.escape(unknown[0])}\b", reference, re.M)
+    functions = re.findall(r"^\s*(?:async\s+)?def\s+(\w+)", reference, re.M)
+    called = [
+        node.func.id
+        for node in ast.walk(parsed(tests))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
     name = next((one for one in called if one in functions), unknown[0] if unknown else "")
     return name, bool(name) and not unknown
 
 
 def parsed(text: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in texts
+            return ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise EvaluationError(f"the tests of the sample are no Python ({error}); correct the row") from None

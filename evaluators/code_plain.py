@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLAIN = frozenset(
     [bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None), type(Ellipsis)]
 )
-BASES = (int, float, str, bytes, bytearray, tuple, list, dict, set, frozenset)
+BASES: tuple[Any, ...] = (int, float, str, bytes, bytearray, tuple, list, dict, set, frozenset)
 MOST_ITEMS = 1_000_000  # of an iterator, which may have no end
 DATES = ("date", "datetime", "time", "timedelta")
 
@@ -53,7 +53,7 @@ class _Pickler(_pickle.Pickler):
             return ("class", value.__name__)
         for base in BASES:
             if isinstance(value, base):
-                return ("same", base(value))  # type: ignore[call-overload]
+                return ("same", base(value))
         if hasattr(kind, "__next__"):
             return ("iterator", list(itertools.islice(value, MOST_ITEMS)))
         raise TypeError(f"the value is of the class {kind.__name__}, which cannot be compared")
@@ -78,6 +78,14 @@ def _date(value: Any) -> tuple[Any, ...]:
     return tuple(getattr(value, name) for name in names if hasattr(value, name))
 
 
+def _class(name: str) -> type[Any]:
+    """A class that Python has built in; raises ValueError for functions, such as eval."""
+    found = getattr(builtins, name)
+    if not isinstance(found, type):
+        raise ValueError(f"{name} is no plain value")
+    return found
+
+
 def _of(module: str, name: str) -> Callable[..., Any]:
     """A class of a module that few values need, imported when one comes."""
     return lambda *args: getattr(__import__(module), name)(*args)
@@ -97,7 +105,7 @@ PARTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 REBUILT: dict[str, Callable[..., Any]] = {
     "same": lambda value: value,
     "iterator": iter,
-    "class": lambda name: getattr(builtins, name),
+    "class": lambda name: _class(name),
     "complex": complex,
     "range": range,
     "deque": _of("collections", "deque"),

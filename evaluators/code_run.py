@@ -4,12 +4,12 @@ import marshal
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evaluators import code_driver, code_plain, sandbox
+from evaluators import code_driver, code_plain, code_process, sandbox
+from evaluators.code_process import EARLY
 from evaluators.code_text import Found
 from evaluators.sandbox_run import packed
 
 MIB = 1 << 20
-EARLY = "the program ended before its tests did"
 
 
 class Task(NamedTuple):
@@ -51,7 +51,8 @@ def result(task: Task) -> Result:
     chosen = task.found[at] if isinstance(at, int) and 0 <= at < len(task.found) else first
     why = str(said["why"])
     if said["stage"] == "loaded":
-        return Result(chosen, "", list(said["results"]))
+        words = f": {last_words(outcome.stderr)}" if task.mode == "build" and outcome.stderr else ""
+        return Result(chosen, "", [f"{one}{words}" if words and one else one for one in said["results"]])
     if said["stage"] == "does not compile":
         return Result(chosen, f"does not compile: {why or last_words(outcome.stderr)}")
     return Result(chosen, worded(why))
@@ -61,7 +62,7 @@ def private(task: Task) -> bytes:
     """The judge, and behind it what it is to judge."""
     kind = {"cases": "cases", "build": "build"}.get(task.mode, "calls")
     data = {"mode": task.mode, "programs": [one.code for one in task.found], "prelude": "", **task.data}
-    files = [str(code_plain.__file__), str(code_driver.__file__)]
+    files = [str(module.__file__) for module in (code_plain, code_process, code_driver)]
     return packed(files, b"%-8s" % kind.encode() + marshal.dumps(data))
 
 
@@ -87,4 +88,3 @@ def last_words(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     wrong = [line for line in lines if "error" in line.lower()]
     return (wrong or lines or ["it says nothing"])[0][:300]
-

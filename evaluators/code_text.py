@@ -9,12 +9,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-FENCE = re.compile(r"^[ \t]*(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+#.-]*)[^\n]*\n(?P<code>.*?)^[ \t]*(?P=mark)[ \t]*$", re.M | re.S)
-OPEN_FENCE = re.compile(r"^[ \t]*(?:```+|~~~+)[ \t]*(?P<tag>[\w+#.-]*)[^\n]*\n(?P<code>.*)\Z", re.M | re.S)
+FENCE = re.compile(r"[ \t]*(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+#.-]*)[ \t]*(?P<more>.*)")
+MOST = 12  # candidates
 BEGIN = re.compile(r"\[BEGIN\][ \t]*\n?(?P<code>.*?)(?:\[DONE\]|\Z)", re.S)
 DONE = re.compile(r"\[DONE\]")
 # A line at the left margin with which a base model goes on to something else after a function's body.
-BEYOND = re.compile(r"^(?:class |def |async def |@|if |print|assert |#|```|<|\[DONE\]|import |from |[A-Z][a-z]+ )", re.M)
+BEYOND = re.compile(
+    r"^(?:class |def |async def |@|if |print|assert |#|```|<|\[DONE\]|import |from |[A-Z][a-z]+ )", re.M
+)
 CODE_LINE = re.compile(r"(?:from\s+\S+\s+import|import\s|def\s|class\s|@\w|async\s+def\s)")
 TAGS = {
     "python": ("python", "py", "python3", "py3"),
@@ -33,14 +35,27 @@ class Found(NamedTuple):
     rule: str
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """Tag and content of each fenced block."""
-    return [(found["tag"].lower(), textwrap.dedent(found["code"])) for found in FENCE.finditer(text)]
+def blocks(text: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Tag and content of each fenced block, and of one at the end that is not closed. Takes one look at each line."""
+    closed: list[tuple[str, str]] = []
+    opened: re.Match[str] | None = None
+    inside: list[str] = []
+    for line in text.split("\n"):
+        fence = FENCE.match(line)
+        if opened is None:
+            opened, inside = fence, []
+        elif fence and not fence["tag"] and not fence["more"] and fence["mark"].startswith(opened["mark"]):
+            closed.append((opened["tag"].lower(), textwrap.dedent("\n".join([*inside, ""]))))
+            opened = None
+        else:
+            inside.append(line)
+    rest = [(opened["tag"].lower(), textwrap.dedent("\n".join(inside)))] if opened is not None else []
+    return closed, rest
 
 
 def candidates(text: str, defines: re.Pattern[str] | None, language: str = "python") -> list[Found]:
     """Programs in an answer, the likeliest first. `defines` matches code that has what is asked for."""
-    return list(dict.fromkeys(found for found in ruled(text, defines, language) if found.code.strip()))
+    return list(dict.fromkeys(found for found in ruled(text, defines, language) if found.code.strip()))[:MOST]
 
 
 def ruled(text: str, defines: re.Pattern[str] | None, language: str) -> Iterator[Found]:
@@ -49,10 +64,9 @@ def ruled(text: str, defines: re.Pattern[str] | None, language: str) -> Iterator
     marked = BEGIN.search(text)
     if marked:
         yield from within(marked["code"], "[BEGIN]", defines, language)
-    yield from fenced(blocks(text), defines, TAGS.get(language, (language,)))
-    opened = None if blocks(text) else OPEN_FENCE.search(text)
-    if opened:
-        yield Found(textwrap.dedent(opened["code"]), "unclosed fence")
+    closed, opened = blocks(text)
+    yield from fenced(closed, defines, TAGS.get(language, (language,)))
+    yield from (Found(code, "unclosed fence") for _, code in opened)
     done = None if marked else DONE.search(text)
     if done:
         yield from within(text[: done.start()], "[DONE]", defines, language)
@@ -61,7 +75,8 @@ def ruled(text: str, defines: re.Pattern[str] | None, language: str) -> Iterator
 
 def within(text: str, rule: str, defines: re.Pattern[str] | None, language: str) -> Iterator[Found]:
     """Code between marks, which may have a fence around it all the same."""
-    inside = blocks(text) or [(found["tag"], found["code"]) for found in OPEN_FENCE.finditer(text)]
+    closed, opened = blocks(text)
+    inside = closed or opened
     for found in fenced(inside, defines, TAGS.get(language, (language,))):
         yield Found(found.code, rule)
     yield Found(text.strip("\n"), rule)
@@ -100,7 +115,9 @@ def ends(lines: Sequence[str], first: int) -> Iterator[int]:
 
 def bodies(text: str) -> list[str]:
     """A function's body that continues a prompt: as it is, cut where something else begins, its first line indented."""
-    inside = next((code for _, code in blocks(text)), text).replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
+    closed, opened = blocks(text)
+    inside = next((code for _, code in [*closed, *opened]), text)
     cut = BEYOND.search(inside, 1)
     whole = [inside, *([inside[: cut.start()]] if cut else [])]
     indented = [f"    {body.lstrip()}" for body in whole if not body[:1].isspace()]

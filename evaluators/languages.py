@@ -7,13 +7,14 @@ whatever exit status, has not passed.
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluators.errors import EvaluationError
+from evaluators.sandbox_run import is_of_its_own
 
 WORD = 64  # letters of the word
 
@@ -52,7 +53,8 @@ public class Judge {
     public static void main(String[] args) throws Exception {
         Main.main(args);
         try (var in = new java.io.FileInputStream("/dev/fd/3"); var out = new java.io.FileOutputStream("/dev/fd/4")) {
-            out.write(in.readNBytes(64));
+            byte[] word = new byte[64];
+            out.write(word, 0, in.read(word));
         }
     }
 }
@@ -110,6 +112,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 """
+GO_IMPORT = re.compile(r'^import\s*(?:\([^)]*\)|"[^"\n]*")', re.M)
 RUST_END = """
 fn main() {
     use std::io::{Read, Write};
@@ -135,7 +138,11 @@ def cpp(code: str, test: str, found: Mapping[str, str]) -> Program:
 def java(code: str, test: str, found: Mapping[str, str]) -> Program:
     """Solution and Main in files of their own, with the imports of the declaration in both."""
     imports = "\n".join(dict.fromkeys(re.findall(r"^import [^\n]+;", code, re.M)))
-    files = {"Solution.java": code.encode(), "Main.java": f"{imports}\n{test}".encode(), "Judge.java": JAVA_END.encode()}
+    files = {
+        "Solution.java": code.encode(),
+        "Main.java": f"{imports}\n{test}".encode(),
+        "Judge.java": JAVA_END.encode(),
+    }
     small = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss64m"]
     compiled = [found["javac"], *(f"-J{word}" for word in ("-Xmx512m", *small)), "-nowarn", *files]
     return Program(files, [compiled, [found["java"], "-Xmx512m", *small, "-cp", ".", "Judge"]])
@@ -147,14 +154,23 @@ def javascript(code: str, test: str, found: Mapping[str, str]) -> Program:
 
 
 def go(code: str, test: str, found: Mapping[str, str]) -> Program:
-    """A package of tests; the library of assertions that they ask for is a small one of ours."""
+    """A package of tests; the library of assertions that they ask for is a small one of ours.
+
+    Go refuses imports that are not used, and those behind other code: the ones that are used are put in front.
+    """
+    text = f"{code}\n{test}\n"
+    found_imports = dict.fromkeys(name for one in GO_IMPORT.findall(text) for name in re.findall(r'"([^"]+)"', one))
+    rest = GO_IMPORT.sub("", re.sub(r"^package [^\n]*$", "", text, flags=re.M))
+    used = [name for name in found_imports if re.search(rf"\b{re.escape(name.rpartition('/')[2])}\.", rest)]
+    text = "package main\n\n" + "".join(f'import "{name}"\n' for name in used) + rest
     files = {
         "go.mod": b"module solution\n\ngo 1.18\n\nrequire github.com/stretchr/testify v1.8.0\n\n"
         b"replace github.com/stretchr/testify => ./testify\n",
         "testify/go.mod": b"module github.com/stretchr/testify\n\ngo 1.18\n",
         "testify/assert/assert.go": GO_ASSERT.encode(),
-        "solution_test.go": f"{code}\n{test}\n".encode(),
+        "solution_test.go": text.encode(),
         "judge_test.go": GO_END.encode(),
+        ".tmp/.keep": b"",
     }
     return Program(files, [[found["go"], "test", "-c", "-vet=off", "-o", "program", "."], ["./program"]])
 
@@ -209,6 +225,7 @@ LANGUAGES: dict[str, Language] = {
         ),
         defines=r"\bfunc\s+{name}\s*\(",
         environment={
+            "TMPDIR": "/scratch/.tmp",  # go.mod is not read in the folder of temporary files itself
             "GOCACHE": "/scratch/.cache",
             "GOPATH": "/scratch/.go",
             "GOFLAGS": "-mod=mod",
@@ -252,29 +269,25 @@ def rust_itself(found: Mapping[str, str]) -> dict[str, str]:
 def folders(found: Mapping[str, str]) -> list[str]:
     """Where compilers are that are not among the system's own: their program and all that stands beside it."""
     real = [Path(path).resolve() for path in found.values()]
-    return [str(path.parents[1]) for path in real if not path.is_relative_to("/usr")]
+    own = [path for path in real if not path.is_relative_to("/usr")]
+    return [
+        str(path.parents[1] if len(path.parts) > 3 and is_of_its_own(str(path.parents[1])) else path) for path in own
+    ]
 
 
-def called_in(declaration: str) -> str:
-    """Name of the function that a declaration declares, which is its last one."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", declaration, flags=re.S)
-    named = re.findall(r"(?:const|let|var|function|func|fn)\s+(\w+)", text) or re.findall(r"(\w+)\s*\(", text)
-    return named[-1] if named else ""
-
-
-def imports(declaration: str, language: str) -> str:
-    """What stands in a declaration above the function: includes, imports, `using`, `package`."""
-    patterns: dict[str, str] = {
+def imports(declaration: str, language: str) -> list[str]:
+    """What stands in a declaration above the function: includes, imports, `using`."""
+    patterns = {
         "cpp": r"^(?:#include[^\n]*|using [^\n]*;|#define[^\n]*)$",
         "java": r"^import [^\n]*;$",
-        "go": r"^(?:import \([^)]*\)|import [^\n]*)$",
         "rust": r"^use [^\n]*;$",
     }
-    found: Sequence[str] = re.findall(patterns[language], declaration, re.M) if language in patterns else []
-    return "\n".join(found)
+    if language == "go":
+        return GO_IMPORT.findall(declaration)
+    return re.findall(patterns[language], declaration, re.M) if language in patterns else []
 
 
-def whole(name: str, above: str, code: str, called: str) -> str:
+def whole(name: str, declaration: str, code: str) -> str:
     """A model's whole code with what its declaration imports, and in Java within the class that the tests want."""
     if name == "java" and not re.search(r"\bclass\s+Solution\b", code):
         own = "\n".join(re.findall(r"^import [^\n]*;$", code, re.M))
@@ -282,6 +295,5 @@ def whole(name: str, above: str, code: str, called: str) -> str:
         code = f"{own}\nclass Solution {{\n{inside}\n}}"
     if name == "java":
         code = re.sub(r"^package [^\n]*;$", "", code, flags=re.M)
-    if name == "go":
-        code = re.sub(r"^package [^\n]*$", "", code, flags=re.M)
-    return f"{above}\n{code}"
+    above = [line for line in imports(declaration, name) if name == "go" or line not in code]
+    return "\n".join([*above, code])

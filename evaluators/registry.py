@@ -62,6 +62,7 @@ MODULES: dict[str, str] = {
     "anls": "evaluators.pictures",
     "vqa": "evaluators.pictures",
     "iou": "evaluators.pictures",
+    "by_options": "evaluators.pictures",
     "ifbench": "evaluators.ifbench",
     "ifeval": "evaluators.ifeval",
     "judged": "evaluators.judged",

@@ -30,6 +30,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     choices: list[str] | None = None
     logprobs: Any = None
+    prompt_logprobs: Any = None  # of perplexity mode: evaluators/ppl.py
 
 
 class Verdict(NamedTuple):

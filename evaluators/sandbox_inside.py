@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-NEW_NAMESPACES = 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000  # mounts, processes, net, ipc, host name
+NEW_NAMESPACES = (
+    0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
+)  # mounts, processes, net, ipc, host name
 NEW_USER = 0x10000000
 READ_ONLY, NO_SUID, NO_DEV, NO_EXEC, REMOUNT, BIND, RECURSIVE = 1, 2, 4, 8, 32, 4096, 16384
 PRIVATE = 1 << 18
@@ -92,7 +94,7 @@ def build(spec: dict[str, Any]) -> None:
         show(source, root + source)
     for name, to in spec["links"].items():
         os.makedirs(os.path.dirname(root + name), exist_ok=True)  # noqa: PTH103, PTH120
-        os.symlink(to, root + name)
+        os.symlink(to, root + name)  # noqa: PTH211
     for name in DEVICES:
         show(f"/dev/{name}", f"{root}/dev/{name}")
     lock([fields for fields in mounts() if fields[0] not in before], root)
@@ -220,7 +222,10 @@ def reaped(child: int) -> int | None:
 
 def over(memory: int, most: int) -> str:
     """Which limit all processes together have passed, or "". Where /proc is not to be had only rlimits count."""
-    names = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    except FileNotFoundError:
+        return ""
     if len(names) > most + 3:
         return "processes"
     own = str(os.getpid())
@@ -235,7 +240,7 @@ def total(names: list[str], measure: Callable[[str], int]) -> int:
     for name in names:
         try:
             found += measure(name)
-        except (OSError, ValueError, IndexError):  # it has ended meanwhile
+        except (OSError, ValueError, IndexError):  # noqa: PERF203 - it has ended meanwhile
             continue
     return found
 

@@ -6,13 +6,12 @@ The same file runs inside as that program, and says as `python -c` what it has r
 import contextlib
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from evaluators.errors import EvaluationError
-from evaluators.sandbox_run import PYTHON, SCRATCH, Job, Limits, Way, paths, run_by
+from evaluators.sandbox_run import PYTHON, Job, Limits, Way, paths, run_by
 
 # Each line of what it prints is something it could reach. The last line says that it came so far.
 PROGRAM = """
@@ -64,7 +63,8 @@ def leaks(way: Way) -> list[str]:
     """What a program can do in a sandbox that it should not, in words; empty is what is wanted."""
     with reachable() as (port, marker):
         shown = [path for path in paths(()) if Path(path).is_dir()]
-        words = [str(port), marker, os.path.expanduser("~"), "6", *shown]
+        home = os.path.expanduser("~")  # noqa: PTH111 - Path raises an error for a user without one
+        words = [str(port), marker, home, "6", *shown]
         command = [PYTHON, "-I", "-S", "-c", PROGRAM, *words]
         found = run_by(way, Job(command, limits=Limits(wall_s=20)))
     lines = found.stdout.decode("utf-8", "replace").splitlines()

@@ -10,6 +10,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -124,7 +125,7 @@ def spec_of(way: Way, job: Job, shown: Sequence[str]) -> dict[str, Any]:
         "user_namespace": way.user_namespace,
         "root": mount_point(shown),
         "visible": list(shown),
-        "links": LINKS | links(),
+        "links": linked(shown),
         "files": dict(job.files),
         "command": list(job.command),
         "environment": ENVIRONMENT | dict(job.environment),
@@ -167,16 +168,36 @@ def kernel() -> tuple[int, ...]:
 
 def paths(further: Sequence[str]) -> list[str]:
     """Folders and files of the host that are shown, none below another."""
-    home = [sys.base_prefix, str(Path(PYTHON).parent)]
-    wanted = [os.path.realpath(path) for path in (*home, *further)]
+    wanted = [os.path.realpath(path) for path in (*python_itself(), *further)]
     found = [path for path in (*SYSTEM, *wanted) if Path(path).exists() and not Path(path).is_symlink()]
     return [one for one in dict.fromkeys(found) if not any(one.startswith(f"{other}/") for other in found)]
+
+
+def python_itself() -> list[str]:
+    """What Python needs: the folder in which it is installed, unless there is more in that."""
+    if is_of_its_own(sys.base_prefix):
+        return [sys.base_prefix, PYTHON]
+    libraries = [str(path) for path in Path(PYTHON).parents[1].glob("lib/libpython*")]
+    return [PYTHON, sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *libraries]
+
+
+def is_of_its_own(folder: str) -> bool:
+    """Whether a folder has nothing but a program in it: not a home directory, nor what is above one."""
+    place, home = os.path.realpath(folder), os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111
+    return place != "/" and not f"{home}/".startswith(f"{place}/") and place not in ("/opt", "/home", "/var", "/srv")
 
 
 @lru_cache(maxsize=1)
 def links() -> dict[str, str]:
     """Folders of the system that are links: /bin is usr/bin on most machines."""
     return {path: str(Path(path).readlink()) for path in SYSTEM if Path(path).is_symlink()}
+
+
+def linked(shown: Sequence[str]) -> dict[str, str]:
+    """All links, but for those in whose place there has to be a folder with something that is shown."""
+    return {
+        name: to for name, to in (LINKS | links()).items() if not any(path.startswith(f"{name}/") for path in shown)
+    }
 
 
 def mount_point(shown: Sequence[str]) -> str:
@@ -203,9 +224,9 @@ def wrapping(way: Way, shown: Sequence[str], limits: Limits) -> list[str]:
     folders = [word for folder in above for word in ("--perms", "0755", "--dir", folder)]
     binds = [*folders, *(word for path in shown for word in ("--ro-bind", path, path))]
     devices = [word for name in sandbox_inside.DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]
-    linked = [word for name, to in (LINKS | links()).items() for word in ("--symlink", to, name)]
+    ties = [word for name, to in linked(shown).items() for word in ("--symlink", to, name)]
     scratch = ["--perms", "0777", "--size", str(limits.scratch), "--tmpfs", SCRATCH]
-    return [*words, *user, *binds, *devices, *linked, "--proc", "/proc", *scratch, "--remount-ro", "/", "--chdir",
+    return [*words, *user, *binds, *devices, *ties, "--proc", "/proc", *scratch, "--remount-ro", "/", "--chdir",
             SCRATCH, "--"]  # fmt: skip
 
 

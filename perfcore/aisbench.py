@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from perfcore import values
 from perfcore.literals import Name
 from perfcore.option import INT32, Option, choice, count, number, switch, text
+from perfcore.options import OPTIONS
 
 
 class Backend(NamedTuple):
@@ -117,8 +118,8 @@ def generation(value: object) -> dict[str, Any]:
     table = values.table(value)
     if LORA in table:
         values.text(table[LORA])
-    if values.integer(table.pop("num_return_sequences", None) or 1) > 1:
-        raise ValueError("has num_return_sequences, and repeats of a question are not built yet; ask for choices by n")
+    if table.get(SEQUENCES) is not None:
+        table[SEQUENCES] = OPTIONS["repeats"].check(table[SEQUENCES])
     return table
 
 
@@ -184,7 +185,8 @@ SPARE = {
 }
 
 
-LORA = "lora_data_map_file"  # stands among the parameters of generation, and is none
+# They stand among the parameters of generation, and are none.
+LORA, SEQUENCES = "lora_data_map_file", "num_return_sequences"
 
 
 class Options(NamedTuple):
@@ -308,7 +310,8 @@ def body(backend: Backend) -> Part:
     def part(given: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
         key = "sample_kwargs" if backend.local == "vllm" and "sample_kwargs" in given else "generation_kwargs"
         fields = {name: value for name, value in given.get(key, {}).items() if value is not None}
-        found = {"lora": (fields.pop(LORA), key)} if LORA in fields else {}
+        options = {"lora": LORA, "repeats": SEQUENCES}
+        found = {option: (fields.pop(name), key) for option, name in options.items() if name in fields}
         if not fields:
             return found
         inner = BODY_TABLE.get(backend.dialect)

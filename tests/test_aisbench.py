@@ -230,7 +230,7 @@ def test_one_of_several_models_is_chosen_by_its_abbr(tmp_path: Path) -> None:
         ("type=VLLMCustomAPI, traffic_cfg=dict(ramp_up_strategy='steep')", "has ramp_up_strategy 'steep'; it wants"),
         ("type=VLLMCustomAPI, traffic_cfg=dict(burst=1)", "traffic_cfg has the unknown key 'burst', the nearest"),
         ("type=VLLMCustomAPI, use_timestamp='often'", "use_timestamp wants true or false"),
-        ("type=VLLMCustomAPI, generation_kwargs=dict(num_return_sequences=4)", "has num_return_sequences, and repeats"),
+        ("type=VLLMCustomAPI, generation_kwargs=dict(num_return_sequences=-4)", "wants a value of at least 1"),
         ("type=VLLMCustomAPI, generation_kwargs=dict(a=TGICustomAPI)", "generation_kwargs wants a value, not a class"),
         ("type=VLLMCustomAPI, model='a', model_name='b'", "model_name: is another one than model"),
         ("type=VLLMCustomAPI, batchsize=4", "unknown parameter 'batchsize', the nearest one is 'batch_size'"),
@@ -433,3 +433,9 @@ def test_a_file_of_adapters_is_no_parameter_of_the_service(tmp_path: Path) -> No
     arguments = "type=VLLMCustomAPIChat, generation_kwargs=dict(lora_data_map_file='map.json', temperature=0)"
     got = read(tmp_path, model(arguments), dataset="x.jsonl")
     assert (got.options.lora, got.options.body) == (Path("map.json"), {"temperature": 0})
+
+
+def test_the_answers_to_each_question_are_the_repeats_of_an_evaluation(tmp_path: Path) -> None:
+    text = model("type=VLLMCustomAPI, generation_kwargs=dict(num_return_sequences=4)")
+    asked = resolve({"dataset": ("gsm8k",)}, written(tmp_path, text), {}, "eval").options
+    assert (asked.repeats, asked.body) == (4, {})

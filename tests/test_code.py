@@ -4,9 +4,10 @@ import base64
 import gzip
 import json
 import pickle
+import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from evaluators.code_text import bodies, candidates
 from evaluators.errors import EvaluationError
 from evaluators.registry import evaluator
 from evaluators.sample import Sample, Verdict
+from evaluators.settings import evaluation_of, settings_of
+from perfcore.workload import catalogue, registry
+from perfcore.workload.source import Made, Wanted
 
 ROOT = Path(__file__).parents[1]
 SMALL = ROOT / "tests" / "data" / "datasets" / "humaneval" / "HumanEval.jsonl.gz"
@@ -43,12 +47,14 @@ ROW = {
 MBPP = {"test_list": ["assert twice(2) == 4", "assert twice([1]) == [1, 1]", "assert twice('a') == 'aa'"]}
 
 
-def humaneval(text: str, timeout_s: int = 3, row: dict[str, Any] = ROW) -> Verdict:
+def humaneval(text: str, timeout_s: int = 1, row: dict[str, Any] = ROW) -> Verdict:
     return code.score(text, Sample(id="t/0", meta=row), Code(kind="humaneval", allowed=True, timeout_s=timeout_s))
 
 
 def mbpp(text: str, meta: dict[str, Any] = MBPP, reference: str = "def twice(x): return x + x") -> Verdict:
-    return code.score(text, Sample(id="1", reference=reference, meta=meta), Code(kind="mbpp", allowed=True, timeout_s=5))
+    return code.score(
+        text, Sample(id="1", reference=reference, meta=meta), Code(kind="mbpp", allowed=True, timeout_s=5)
+    )
 
 
 def test_nothing_runs_unless_it_is_allowed() -> None:
@@ -69,7 +75,7 @@ WHOLE = "def total(numbers):\n    return sum(numbers)\n"
         (f"A draft:\n```py\ndef total(x): return 1\n```\nBetter:\n```py\n{WHOLE}```", "tagged block"),
         (f"```\n{WHOLE}```", "block"),
         (f"~~~~ python\n{WHOLE}~~~~", "tagged block"),
-        (f"1. So:\n   ```python\n   def total(n):\n       return sum(n)\n   ```", "tagged block"),
+        ("1. So:\n   ```python\n   def total(n):\n       return sum(n)\n   ```", "tagged block"),
         (f"It is\n```python\n{WHOLE}", "unclosed fence"),
         (f"[BEGIN]\n{WHOLE}[DONE]\n[BEGIN]\ndef other(): pass\n[DONE]", "[BEGIN]"),
         (f"[BEGIN]\n```python\n{WHOLE}```\n[DONE]", "[BEGIN]"),
@@ -129,11 +135,14 @@ CHEATS = [
     "class Equal(list):\n    def __eq__(self, other): return True\ndef total(n): return [Equal()]",
     "import builtins\nbuiltins.AssertionError = builtins.print = exit = quit = lambda *a: None\ndef total(n): return 1",
     "print('passed'); print(1.0)\ndef total(n): return 1",
-    "import os\nfor fd in range(3, 99):\n    try: os.write(fd, b'\\0' * 99)\n    except OSError: pass\ndef total(n): return 1",
-    "import os\nfor fd in range(3, 99):\n    try: os.close(fd)\n    except OSError: pass\ndef total(n): return 1",
-    "import gc\ndef check(c): pass\nfor one in gc.get_objects():\n    if isinstance(one, dict) and 'check' in one: one['check'] = check\n"
+    "import os\nfor fd in range(3, 99):\n    try: os.write(fd, b'\\0' * 99)\n    except OSError: pass\n"
     "def total(n): return 1",
-    "import sys\nframe = sys._getframe()\nwhile frame:\n    frame.f_globals['ran'] = lambda *a: ['']; frame = frame.f_back\n"
+    "import os\nfor fd in range(3, 99):\n    try: os.close(fd)\n    except OSError: pass\ndef total(n): return 1",
+    "import gc\ndef check(c): pass\nfor one in gc.get_objects():\n"
+    "    if isinstance(one, dict) and 'check' in one: one['check'] = check\n"
+    "def total(n): return 1",
+    "import sys\nframe = sys._getframe()\nwhile frame:\n"
+    "    frame.f_globals['ran'] = lambda *a: ['']; frame = frame.f_back\n"
     "def total(n): return 1",
     "import os\nos.kill(os.getppid(), 9)\ndef total(n): return 6",
     "import threading, time\nthreading.Thread(target=time.sleep, args=(99,)).start()\ndef total(n): return 1",
@@ -153,7 +162,9 @@ def test_code_does_not_pass_without_the_right_values(text: str) -> None:
 @pytest.mark.parametrize("ending", ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise SystemExit"])
 def test_tests_that_run_beside_the_code_need_more_than_an_end_of_it(ending: str) -> None:
     meta = {"test_list": ["assert Pair(1).one == 1"], "test_setup_code": ""}
-    assert mbpp(f"class Pair:\n    def __init__(self, one): self.one = one\n{ending}", meta, "class Pair: 0").score == 0.0
+    assert (
+        mbpp(f"class Pair:\n    def __init__(self, one): self.one = one\n{ending}", meta, "class Pair: 0").score == 0.0
+    )
     assert mbpp("class Pair:\n    def __init__(self, one): self.one = one", meta, "class Pair: 0").why == "passed"
 
 
@@ -170,22 +181,39 @@ def test_asserts_are_counted_one_by_one() -> None:
     assert found.parts == {"cases": pytest.approx(1 / 3)}
 
 
+KINDS_OF_VALUES = [
+    ("Point(1, 2)", "_ == (1, 2)"),
+    ("Number.ONE", "_ == 1"),
+    ("collections.Counter('aab')", "_ == {'a': 2, 'b': 1}"),
+    ("{1: 2}.keys()", "_ == {1}"),
+    ("collections.deque([1])", "list(_) == [1]"),
+    ("range(3)", "_ == range(3)"),
+    ("1 + 2j", "_ == 1 + 2j"),
+    ("decimal.Decimal('1.5')", "_ == 1.5"),
+    ("fractions.Fraction(1, 3)", "_ * 3 == 1"),
+    ("datetime.date(2024, 2, 29)", "str(_) == '2024-02-29'"),
+    ("float('inf')", "_ > 1"),
+    ("10 ** 5000", "_ == 10 ** 5000"),
+    ("b'x'", "_ == b'x'"),
+    ("frozenset([1])", "1 in _"),
+    ("None", "_ is None"),
+    ("int", "_ is int"),
+    ("map(abs, [-1])", "list(_) == [1]"),
+]
+
+
 @shut_in
 def test_values_of_many_kinds_come_back_as_what_they_are() -> None:
-    values = """
+    code_of = """
 import collections, datetime, decimal, enum, fractions
 Point = collections.namedtuple("Point", "x y")
 class Number(enum.IntEnum): ONE = 1
 def f(n):
-    return [Point(1, 2), Number.ONE, collections.Counter("aab"), {1: 2}.keys(), collections.deque([1]), range(3), 1 + 2j,
-            decimal.Decimal("1.5"), fractions.Fraction(1, 3), datetime.date(2024, 2, 29), float("inf"), 10 ** 5000, b"x",
-            frozenset([1]), None, int][n]
+    return {values}[n]
 """
-    tests = """f(0) == (1, 2)|f(1) == 1|f(2) == {"a": 2, "b": 1}|f(3) == {1}|list(f(4)) == [1]|f(5) == range(3)|f(6) == 1 + 2j
-float(f(7)) == 1.5|f(8) * 3 == 1|str(f(9)) == "2024-02-29"|f(10) > 1|f(11) == 10 ** 5000|f(12) == b"x"|1 in f(13)|f(14) is None
-f(15) is int"""
-    meta = {"test_list": [f"assert {test}" for line in tests.split("\n") for test in line.split("|")]}
-    assert mbpp(values, meta).why == "passed"
+    values = [one for one, _ in KINDS_OF_VALUES]
+    meta = {"test_list": [f"assert {test.replace('_', f'f({at})')}" for at, (_, test) in enumerate(KINDS_OF_VALUES)]}
+    assert mbpp(code_of.replace("{values}", f"[{', '.join(values)}]"), meta).why == "passed"
     assert mbpp("def f(n): return (x for x in [n, 1])", {"test_list": ["assert list(f(0)) == [0, 1]"]}).why == "passed"
 
 
@@ -194,12 +222,15 @@ def test_nothing_but_plain_values_is_read() -> None:
     assert code_plain.loads(code_plain.dumps(value)) == value
     with pytest.raises(ValueError, match="is no plain value"):
         code_plain.loads(pickle.dumps(print))
+    with pytest.raises(ValueError, match="eval is no plain value"):
+        code_plain.REBUILT["class"]("eval")
     with pytest.raises(TypeError, match="Path"):
         code_plain.dumps(Path())
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    lines: Iterable[str] = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    content = path.read_bytes()
+    lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -228,7 +259,6 @@ def test_humanevals_own_solutions_pass(way: str) -> None:
 def test_humanevals_solutions_of_other_tasks_fail() -> None:
     rows = rows_of(SMALL)
     texts = [WAYS["plain"](row).replace(row["entry_point"], other["entry_point"]) for row, other in shifted(rows)]
-    assert "passed" not in [humaneval(text, 20, row).why for text, (row, _) in zip(texts, reversed(shifted(rows)), strict=False)][:0]
     assert {humaneval(text, 20, other).score for text, (_, other) in zip(texts, shifted(rows), strict=True)} == {0.0}
 
 
@@ -244,8 +274,12 @@ def test_all_of_humanevals_own_solutions_pass() -> None:
 
 
 @shut_in
-def test_a_tenth_of_mbpps_own_solutions_pass_with_all_that_are_tested_beside_the_code() -> None:
-    rows = [row for row in large("mbpp/mbpp.jsonl") if row["task_id"] % 10 == 3 or row["task_id"] in {126, 367, 596, 601, 927, 533}]
+def test_one_in_25_of_mbpps_own_solutions_pass_with_all_that_are_tested_beside_the_code() -> None:
+    rows = [
+        row
+        for row in large("mbpp/mbpp.jsonl")
+        if row["task_id"] % 25 == 3 or row["task_id"] in {126, 367, 596, 601, 927, 533}
+    ]
     found = in_two(lambda row: mbpp(f"[BEGIN]\n{row['code']}\n[DONE]", row, row["code"]), rows)
     assert found == ["passed"] * len(rows)
 
@@ -254,6 +288,30 @@ def large(name: str) -> list[dict[str, Any]]:
     if not (LARGE / name).exists():
         pytest.skip(f"the data sets are not in {LARGE}")
     return rows_of(LARGE / name)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in catalogue.names(None) if re.match("humaneval|(sanitized_)?mbpp|livecode", name)]
+)
+def test_presets_of_code_say_how_it_is_tested_and_allow_nothing(name: str) -> None:
+    found = evaluation_of(catalogue.read_preset(catalogue.names(None)[name]).evaluation, name)
+    settings = settings_of(found.args, evaluator(found.evaluator).settings, name)
+    assert (found.evaluator, settings.allowed) == ("code", False)
+    assert name.removeprefix("sanitized_").startswith(settings.kind)
+
+
+@shut_in
+def test_the_sanitized_version_of_mbpp_is_asked_and_scored(tmp_path: Path) -> None:
+    (tmp_path / "mbpp").mkdir()
+    row = {"prompt": "Double it.", "code": "def twice(x): return x + x", "test_imports": ["import math"], **MBPP}
+    tasks = [{**row, "task_id": number} for number in (2, 3, 4, 11, 602)]
+    (tmp_path / "mbpp/sanitized-mbpp.json").write_text(json.dumps(tasks), encoding="utf-8")
+    there = registry.resolved("sanitized_mbpp_passk_gen_3_shot_chat_prompt", None)
+    found = registry.open_dataset(there, {}, Wanted(), (tmp_path,))
+    assert not isinstance(found, Made)
+    (asked,) = found
+    assert asked.messages is not None and len(asked.messages) == 7
+    assert mbpp(f"[BEGIN]\n{asked.reference}\n[DONE]", asked.meta).why == "passed"
 
 
 def test_the_sanitized_version_imports_what_its_tests_need() -> None:
@@ -269,7 +327,7 @@ SPOKEN: dict[str, tuple[str, str, str, str]] = {
         "    return 5\n",
     ),
     "CPP/0": (
-        "#include<vector>\nusing namespace std;\nint twice(vector<int> x){\n",
+        "#include<cstdlib>\n#include<vector>\nusing namespace std;\nint twice(vector<int> x){\n",
         "    return 2 * x.size();\n}\n",
         "#undef NDEBUG\n#include<assert.h>\nint main(){\n    assert (twice({1, 2}) == 4);\n}\n",
         "    return 5;\n}\n",
@@ -290,23 +348,36 @@ SPOKEN: dict[str, tuple[str, str, str, str]] = {
     "Rust/0": (
         "use std::collections::HashMap;\n\nfn twice(x: i32) -> i32{\n",
         "    return 2 * x;\n}\n",
-        "#[cfg(test)]\nmod tests {\n    use super::*;\n    #[test]\n    fn test_twice() {\n        assert!(twice(2) == 4);\n    }\n}\n",
+        "#[cfg(test)]\nmod tests {\n    use super::*;\n    #[test]\n    fn test_twice() {\n"
+        "        assert!(twice(2) == 4);\n    }\n}\n",
         "    return 5;\n}\n",
     ),
     "Go/0": (
-        "import (\n    \"math\"\n)\n\nfunc Twice(x int) int {\n",
+        'import (\n    "math"\n)\n\nfunc Twice(x int) int {\n',
         "    return int(math.Abs(float64(2 * x)))\n}\n",
         "func TestTwice(t *testing.T) {\n    assert := assert.New(t)\n    assert.Equal(4, Twice(2))\n}\n",
         "    return 5\n}\n",
     ),
 }
-EARLY = {"CPP/0": "exit(0);\n}", "Java/0": "System.exit(0); return 4;\n}\n}", "JavaScript/0": "process.exit(0);\n}", "Rust/0": "std::process::exit(0);\n}", "Python/0": "    exit(0)\n", "Go/0": "os.Exit(0); return 4\n}"}  # fmt: skip
+EARLY = {
+    "Python/0": "    exit(0)\n",
+    "CPP/0": "exit(0);\n}",
+    "Java/0": "System.exit(0); return 4;\n}\n}",
+    "JavaScript/0": "process.exit(0);\n}",
+    "Rust/0": "std::process::exit(0);\n}",
+    "Go/0": "    panic(math.Pi)\n}",
+}
 
 
 def spoken(name: str, text: str) -> Verdict:
     declaration, _, test, _ = SPOKEN[name]
-    setup = 'package main\n\nimport (\n    "os"\n    "testing"\n    "github.com/stretchr/testify/assert"\n)\nvar _ = os.Exit\n'
-    meta = {"declaration": declaration, "prompt": declaration, "test": test, "test_setup": setup if name == "Go/0" else ""}
+    setup = 'package main\n\nimport (\n    "testing"\n    "github.com/stretchr/testify/assert"\n)\n'
+    meta = {
+        "declaration": declaration,
+        "prompt": declaration,
+        "test": test,
+        "test_setup": setup if name == "Go/0" else "",
+    }
     return code.score(text, Sample(id=name, meta=meta), Code(kind="humanevalx", allowed=True, timeout_s=60))
 
 
@@ -360,14 +431,18 @@ SUMS = [("1 2\n", "3\n"), ("3 4\n", "7"), ("5 5\n", "10\n")]
     [
         "print(sum(map(int, input().split())))",
         "import sys\nfor line in sys.stdin:\n    print(sum(int(x) for x in line.split()), end='  \\n\\n')",
-        "def main():\n    a, b = map(int, open(0).read().split())\n    print(a + b)\nif __name__ == '__main__':\n    main()",
+        "def main():\n    a, b = map(int, open(0).read().split())\n    print(a + b)\n"
+        "if __name__ == '__main__':\n    main()",
         "import os\nos.write(1, str(sum(map(int, os.read(0, 99).split()))).encode())",
         "import threading\nt = threading.Thread(target=lambda: print(sum(map(int, input().split()))))\nt.start()",
         "print(sum(map(int, input().split())) * 1.0)\nexit()",
+        "print(sum(map(int, open('/dev/stdin').read().split())))",
     ],
 )
 def test_programs_of_contests_pass(text: str) -> None:
-    assert livecodebench(f"```python\n{text}\n```", SUMS) == Verdict(1.0, f"{text}\n", "last tagged block", "passed", {"cases": 1.0})
+    assert livecodebench(f"```python\n{text}\n```", SUMS) == Verdict(
+        1.0, f"{text}\n", "last tagged block", "passed", {"cases": 1.0}
+    )
 
 
 @shut_in
@@ -385,7 +460,8 @@ def test_programs_of_contests_pass(text: str) -> None:
 def test_programs_of_contests_fail_case_by_case(text: str, why: str, share: float) -> None:
     found = livecodebench(f"```python\n{text}\n```", SUMS)
     assert found.why.startswith(tuple(why.split("|")))
-    assert (found.score, found.parts["cases"]) == (0.0, pytest.approx(share))
+    assert found.score == 0.0
+    assert found.parts["cases"] == pytest.approx(share)
 
 
 @shut_in
@@ -394,7 +470,10 @@ def test_methods_of_contests_are_called_with_json_and_compared_with_json() -> No
     text = "class Solution:\n    def add(self, xs: List[int], x: int) -> List[int]:\n        return (*xs, x)"
     assert livecodebench(f"```python\n{text}\n```", tests, "add").why == "passed"
     wrong = text.replace("(*xs, x)", "xs + [1]")
-    assert livecodebench(f"```python\n{wrong}\n```", tests, "add").why == "failed: [1, 2, 1] in the place of [1, 2, 3] (test 1 of 2)"
+    assert (
+        livecodebench(f"```python\n{wrong}\n```", tests, "add").why
+        == "failed: [1, 2, 1] in the place of [1, 2, 3] (test 1 of 2)"
+    )
 
 
 @pytest.mark.parametrize("value", [print, {"a": 1}, b"x"])
@@ -418,6 +497,14 @@ def test_packed_tests_that_are_more_than_text_are_refused_and_nothing_of_them_ru
 )
 def test_outputs_are_the_same_but_for_blanks_and_the_writing_of_numbers(got: str, wanted: str, same: bool) -> None:
     assert code_cases.same_output(got, wanted) is same
+
+
+@pytest.mark.parametrize(
+    "text", ["```python\n" * 20_000, "[BEGIN]" * 20_000, "```\ndef f(x):\n" * 9_999, "def f(x):\n" * 9_999]
+)
+def test_text_that_repeats_itself_is_read_once(text: str) -> None:
+    assert len(candidates(text, code.function("total"))) <= 12
+    assert len(bodies(text)) <= 4
 
 
 def test_no_code_is_taken_out_of_prose() -> None:

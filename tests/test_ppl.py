@@ -57,8 +57,8 @@ def test_each_choice_of_a_record_becomes_a_row(tmp_path: Path) -> None:
     file = written(tmp_path / "a.jsonl", CAT)
     first, second = rows(file, id="id", reference="answer", prompt="{question} {choice}", labels=LABELS)
     assert (first.id, second.id, first.reference) == ("17#A", "17#B", "A")
-    one = {"max_tokens": 1, "min_tokens": 1, "logprobs": 1, "prompt_logprobs": 0}
-    assert first.body == {"prompt": "Who purrs? cat"} | one
+    one = {"min_tokens": 1, "skip_special_tokens": False, "prompt_logprobs": 0}
+    assert first.body == {"prompt": "Who purrs? cat", "max_tokens": 1, "temperature": 0, "logprobs": 1} | one
     assert second.meta == {
         **{key: CAT[key] for key in ("question", "one", "two")},
         "item": "17",
@@ -81,12 +81,12 @@ def test_a_chat_goes_on_in_the_message_of_the_assistant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "body"),
     [
-        ("echo", {"prompt": "cat", "max_tokens": 1, "logprobs": 1, "echo": True}),
+        ("echo", {"prompt": "cat", "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": True}),
         (
             "sglang",
             {
                 "text": "cat",
-                "sampling_params": {"max_new_tokens": 1, "min_new_tokens": 1},
+                "sampling_params": {"max_new_tokens": 1, "min_new_tokens": 1, "temperature": 0},
                 "return_logprob": True,
                 "logprob_start_len": 0,
             },

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from evaluators.registry import MODULES, evaluator
-from perfcore.cli import datasets
+from perfcore.cli import datasets, pages
 from perfcore.cli.reference import options_page
 from perfcore.errors import UserError
 from perfcore.preset import listing
@@ -33,6 +33,13 @@ TOPICS: dict[str, Callable[[Path | None, Path | None], str]] = {
     "options": lambda _, __: options_page(),
 }
 
+PAGES: dict[str, Callable[[Path | None], str]] = {
+    "datasets": pages.datasets_page,
+    "evaluators": lambda _: pages.evaluators_page(),
+    "presets": pages.presets_page,
+    "options": lambda _: options_page(),
+}
+
 
 @click.command("list")
 @click.argument("topic", type=click.Choice(list(TOPICS)))
@@ -49,13 +56,19 @@ TOPICS: dict[str, Callable[[Path | None, Path | None], str]] = {
     envvar="PERFCORE_CONFIG_DIR",
     help="Folder with presets of your own, in models, datasets and judges.",
 )
-def command(topic: str, name: str | None, data_dir: Path | None, config_dir: Path | None) -> None:
+@click.option("--markdown", is_flag=True, help="Print a page with all that is known, in Markdown.")
+def command(topic: str, name: str | None, data_dir: Path | None, config_dir: Path | None, markdown: bool) -> None:
     """List the data sets, evaluators, dialects or presets, or all options of `perfcore stress` as a Markdown page.
 
     `perfcore list datasets NAME` tells what is known of one data set, its settings among it.
     """
     if name is not None and topic != "datasets":
         raise UserError(f"perfcore list {topic} takes no name, and {name!r} was given; leave it out")
+    if markdown:
+        if name is not None or topic not in PAGES:
+            raise UserError(f"--markdown prints a page of all {' or '.join(PAGES)}; give one of these and no name")
+        click.echo(PAGES[topic](config_dir))
+        return
     click.echo(
         TOPICS[topic](data_dir, config_dir) if name is None else datasets.description(name, data_dir, config_dir)
     )

@@ -37,7 +37,8 @@ def entry(name: str, default: Any) -> str:
         spelt[0] += f" or `--no-{key_of(name)}`"
     spelt += [f"`{variable}`" for variable in (variable_of(name), option.also) if variable]
     facts = [fallback(option, default), f"Allowed: {option.limits()}." if option.limits() else ""]
-    return f"## {key_of(name)}\n\n{', '.join(spelt)}\n\n{' '.join(filter(None, (option.help, *facts)))}"
+    said = " ".join(filter(None, (option.help, *facts))).replace("<time>", "&lt;time&gt;")
+    return f"## {key_of(name)}\n\n{', '.join(spelt)}\n\n{said}"
 
 
 def fallback(option: Option, default: Any) -> str:

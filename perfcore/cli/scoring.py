@@ -14,6 +14,7 @@ from evaluators import run as scorer
 from evaluators.errors import EvaluationError
 from evaluators.figures import result_of
 from evaluators.load import by_concurrency
+from evaluators.notes import remarks
 from evaluators.panel import report, rescored, rule_of
 from evaluators.registry import evaluator
 from evaluators.result import Result, encode
@@ -150,13 +151,20 @@ def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path, ask:
     with mendable():
         everything = [*distinct(found, lot), *unanswered(lot, way)]
         result = figures_of(everything, lot, way, job, options)
-    result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told)
+    notes = [*result.notes, *remarks(result, everything, asked_tokens(lot))]
+    result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told, notes=notes)
     place = folder / "results" / lot.model / f"{lot.file}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     if options.dump_details:
         write(place.with_suffix(".jsonl"), b"".join(msgspec.json.encode(one) + b"\n" for one in everything))
     write(place, encode(result))
     return result
+
+
+def asked_tokens(lot: Lot) -> int | None:
+    """The longest answer that was asked for, where somebody asked for one."""
+    given = lot.settings.get("max_tokens")
+    return given if isinstance(given, int) else None
 
 
 def distinct(found: Sequence[Scored], lot: Lot) -> Sequence[Scored]:

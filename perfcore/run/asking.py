@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -106,9 +106,12 @@ def of_each_subset(rows: Rows, limit: float) -> Iterator[Row]:
 def first_of_each(rows: Iterable[Row], most: Callable[[tuple[str, str]], int]) -> Iterator[Row]:
     """Rows up to the number that their subset may have."""
     seen: Counter[tuple[str, str]] = Counter()
+    last: tuple[Any, ...] = ()
     for row in rows:
         part = (row.dataset, row.subset)
-        seen[part] += 1
+        item = (*part, row.meta["item"]) if row.meta.keys() >= {"item", "label"} else ()
+        seen[part] += not item or item != last  # the rows of one question's labels follow each other
+        last = item
         if seen[part] <= most(part):
             yield row
 

@@ -7,7 +7,8 @@ import msgspec
 
 # Keys of a body that ask for more than one text, in any of the forms that services have for it.
 CHOICES = ("n", "num_return_sequences")
-MORE = ("tools", "functions", "logprobs", "top_logprobs", "return_logprob", "n_probs", "top_n_tokens")
+LOGPROBS = ("logprobs", "prompt_logprobs")
+MORE = (*LOGPROBS, "tools", "functions", "top_logprobs", "return_logprob", "n_probs", "top_n_tokens")
 
 
 def keeps_events(wanted: str, first: bytes) -> bool:
@@ -25,6 +26,6 @@ def asks_for_more(tables: Iterable[Any]) -> bool:
 def asks(table: dict[str, Any]) -> bool:
     if any(isinstance(table.get(key), int) and table[key] > 1 for key in CHOICES):
         return True
-    if table.get("logprobs") == 0 and table["logprobs"] is not False:
-        return True  # of text completions: those of the chosen tokens, and of no others
+    if any(table.get(key) == 0 and table[key] is not False for key in LOGPROBS):
+        return True  # of text completions, and of prompts: those of the chosen tokens, and of no others
     return any(table.get(key) for key in MORE)

@@ -93,8 +93,17 @@ def read_preset(entry: Entry) -> Preset:
     family = {key: value for key, value in table(entry.path).items() if key != VARIANTS}
     siblings = variants(entry.path)
     own = siblings[entry.variant] if entry.variant else {}
+    if "evaluation" in family and "evaluation" in own:
+        family["evaluation"] = inherited(family["evaluation"], own["evaluation"])
     place = f"{entry.path}, {VARIANTS}.{entry.variant}" if entry.variant else str(entry.path)
     return converted(merged(family, own), Preset, place)
+
+
+def inherited(family: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The evaluation that a variant inherits: settings of an evaluator stay with it where the variant names another."""
+    if "evaluator" not in own:
+        return family
+    return {key: value for key, value in family.items() if key not in ("args", "filters")}
 
 
 def table(path: Path) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from perfcore.workload.template import in_text
 from perfcore.workload.wording import column, worded
 
 CHOICE, LABEL = "choice", "choice_label"  # words in templates
-# Services refuse to give no token at all. Log probabilities of that one make a run keep the events of answers; the least
-# number keeps a model from ending at once, which would be an empty answer.
-ONE_TOKEN = {"max_tokens": 1, "logprobs": 1}
-ONE_AT_LEAST = {"min_tokens": 1, "prompt_logprobs": 0}
+# Services refuse to give no token at all. Log probabilities of that one make a run keep the events of answers.
+ONE_TOKEN = {"max_tokens": 1, "temperature": 0, "logprobs": 1}
+# A model that ends at once, or with a special token, would give an empty answer, which is a failure.
+ONE_AT_LEAST = {"min_tokens": 1, "skip_special_tokens": False, "prompt_logprobs": 0}
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +126,6 @@ def body_of(row: Row, ask: str, chat: bool) -> dict[str, Any]:
         return {"messages": messages, **beginning, **ONE_TOKEN, "logprobs": True, **ONE_AT_LEAST}
     text = prompt_of(row, set(), Forms("labels"))
     if ask == "sglang":
-        sampling = {"max_new_tokens": 1, "min_new_tokens": 1}
+        sampling = {"max_new_tokens": 1, "min_new_tokens": 1, "temperature": 0}
         return {"text": text, "sampling_params": sampling, "return_logprob": True, "logprob_start_len": 0}
     return {"prompt": text, **ONE_TOKEN, **({"echo": True} if ask == "echo" else ONE_AT_LEAST)}
