@@ -9,7 +9,7 @@ from collections.abc import Sequence
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBERS = {**{word: str(number) for number, word in enumerate(DIGITS)}, "none": "0"}
 ARTICLES = frozenset(("a", "an", "the"))
-MARKS = ";/[]\"{}()=+\\_-><@`,?!"
+MARKS = ';/[]"{}()=+\\_-><@`,?!'
 BETWEEN_DIGITS = re.compile(r"\d,\d")
 POINT = re.compile(r"\.(?!\d)")
 AGREEING = 3  # of the others, that make an answer wholly right

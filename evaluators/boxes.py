@@ -14,15 +14,16 @@ FOUR = rf"\s*({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})
 LIST = rf"\[{FOUR}\]|\[\s*\[\s*({NUMBER})\s*,\s*({NUMBER})\s*\]\s*,\s*\[\s*({NUMBER})\s*,\s*({NUMBER})\s*\]\s*\]"
 PAIRS = rf"\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)[\s,;]*(?:and\s*|to\s*|-\s*)?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)"
 ROUND = rf"\({FOUR}\)"
-KEY = re.compile(
-    rf"[\"'](?:bbox_2d|bbox|bounding_box|boundingbox|box_2d|box|bndbox|coordinates)[\"']\s*:\s*(?:{LIST})", re.IGNORECASE
-)
+NAMES = "bbox_2d|bbox|bounding_box|boundingbox|box_2d|box|bndbox|coordinates"
+KEY = re.compile(rf"[\"'](?:{NAMES})[\"']\s*:\s*(?:{LIST})", re.IGNORECASE)
 TAGS = re.compile(
-    r"<box>(.*?)(?:</box>|$)|<\|box_start\|>(.*?)(?:<\|box_end\|>|$)|<bbox>(.*?)(?:</bbox>|$)", re.DOTALL | re.IGNORECASE
+    r"<box>(.*?)(?:</box>|$)|<\|box_start\|>(.*?)(?:<\|box_end\|>|$)|<bbox>(.*?)(?:</bbox>|$)",
+    re.DOTALL | re.IGNORECASE,
 )
+SIDES = (("x1", "y1", "x2", "y2"), ("x_?min", "y_?min", "x_?max", "y_?max"), ("left", "top", "right", "bottom"))
 CORNERS = tuple(
     re.compile(r"[\s,;]*".join(rf"[\"']?\b{name}[\"']?\s*[:=]\s*({NUMBER})" for name in names), re.IGNORECASE)
-    for names in (("x1", "y1", "x2", "y2"), ("x_?min", "y_?min", "x_?max", "y_?max"), ("left", "top", "right", "bottom"))
+    for names in SIDES
 )
 ANYHOW = re.compile(f"{LIST}|{PAIRS}|{ROUND}")
 IN_LIST, IN_PAIRS, IN_ROUND = re.compile(LIST), re.compile(PAIRS), re.compile(ROUND)
@@ -30,11 +31,10 @@ ALONE = re.compile(FOUR)
 
 
 class Found(NamedTuple):
-    """The numbers of one box as they stand, by which rule, and how many boxes there were."""
+    """The numbers of one box as they stand, and by which rule it was found."""
 
     numbers: Box
     rule: str
-    count: int
 
 
 def find(text: str, which: Which) -> Found | None:
@@ -43,7 +43,7 @@ def find(text: str, which: Which) -> Found | None:
         boxes = rule(text)
         if boxes:
             more = f", {which} of {len(boxes)}" if len(boxes) > 1 else ""
-            return Found(boxes[0 if which == "first" else -1], name + more, len(boxes))
+            return Found(boxes[0 if which == "first" else -1], name + more)
     return None
 
 

@@ -275,6 +275,13 @@ def folders(found: Mapping[str, str]) -> list[str]:
     ]
 
 
+def called_in(declaration: str) -> str:
+    """Name of the function that a declaration declares, which is its last one."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", declaration, flags=re.S)
+    named = re.findall(r"\b(?:const|let|var|function|func|fn)\s+(\w+)", text) or re.findall(r"(\w+)\s*\(", text)
+    return named[-1] if named else ""
+
+
 def imports(declaration: str, language: str) -> list[str]:
     """What stands in a declaration above the function: includes, imports, `using`."""
     patterns = {

@@ -128,15 +128,15 @@ def iou(text: str, sample: Sample, settings: Iou) -> Verdict:
     """1 where the box of the answer overlaps that of the reference enough; the parts are the overlap and others."""
     size = size_of(sample, settings)
     wanted = reference_box(sample, settings)
-    found = boxes.find(without_marks(text), settings.which)
+    found = boxes.find(text, settings.which)
     if found is None:
         return Verdict(0.0, None, "", "no box was found in the text", parts_of(0.0, False))
     try:
         box = boxes.in_pixels(found.numbers, settings.scale, size)
     except ValueError as error:
         raise EvaluationError(
-            f"row {sample.id}: {error}; keep {settings.width} and {settings.height} in `meta` (`sizes` of the reader `table` "
-            "measures them), or set scale = 'pixels'"
+            f"row {sample.id}: {error}; keep {settings.width} and {settings.height} in `meta` (`sizes` of the reader "
+            "`table` measures them), or set scale = 'pixels'"
         ) from None
     value = round(boxes.overlap(box, wanted), 6)
     parts = parts_of(value, boxes.centre_is_in(box, wanted))

@@ -15,6 +15,7 @@ from evaluators.significance import in_words
 
 WIDTH = 100
 NOTHING = "-"
+FEW = 5  # names in a note
 Groups = Mapping[str, Sequence[str]]
 Table = tuple[str, list[Column], list[list[str]]]  # title, columns, rows
 
@@ -186,7 +187,7 @@ def remarks(results: Sequence[Result], groups: Groups | None) -> Iterator[tuple[
     notes = [f"{one.dataset}, {one.model}: {note}" for one in in_order(results) for note in one.notes]
     for dataset, model, group in groups_of(results, groups or {}):
         if group.missing:
-            notes.append(f"{dataset or 'group'} {group.name}, {model}: missing {', '.join(group.missing)}".strip())
+            notes.append(f"{dataset or 'group'} {group.name}, {model}: missing {shortened(group.missing)}")
     for row in rows_of(results, False):
         notes += [f"{row.dataset}, {model}: {row.metric} {cell.measure.note}" for model, cell in noted(row)]
     if notes:
@@ -195,6 +196,12 @@ def remarks(results: Sequence[Result], groups: Groups | None) -> Iterator[tuple[
 
 def noted(row: Row) -> list[tuple[str, Cell]]:
     return [(model, cell) for model, cell in row.cells.items() if cell.measure.note]
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Some of the names, and how many more there are."""
+    some = ", ".join(names[:FEW])
+    return some if len(names) <= FEW else f"{some} and {len(names) - FEW} more"
 
 
 def csv_text(results: Sequence[Result], groups: Groups | None = None) -> str:

@@ -313,3 +313,41 @@ def test_what_cannot_be_done_is_said_in_one_sentence(arguments: tuple[str, ...],
     error = evaluate(*default, *given, code=2)
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_programs_of_a_model_are_not_run_unless_that_is_allowed(service: Service, tmp_path: Path) -> None:
+    data = Path(__file__).parent / "data" / "datasets" / "humaneval"
+    where = (*ask(service), "--dataset", f"humaneval:{data}", "--out", tmp_path / "out")
+    assert "--allow-code-execution" in evaluate(*where, code=2)
+    assert service.asked == []
+
+
+def judged(reply: str) -> Any:
+    return lambda *_: reply
+
+
+def test_a_judge_scores_what_no_rule_can(service: Service, tmp_path: Path) -> None:
+    data = sums(tmp_path / "sums.jsonl", 4)
+    with answering(Service(judged("GRADE: A"))) as judge:
+        more = ("--evaluation", "evaluator=judged", "--judge-url", judge.url, "--judge-model", "judge")
+        evaluate(*ask(service), "--dataset", data, "--out", tmp_path / "out", *more)
+        assert len(set(judge.asked)) == 4
+    assert score(tmp_path / "out") == 1.0
+
+
+def test_a_judge_is_asked_about_what_the_rule_has_wrong_alone(service: Service, tmp_path: Path) -> None:
+    data = sums(tmp_path / "sums.jsonl", 6)
+    with answering(Service(judged("GRADE: A"))) as judge:
+        more = ("--judge-strategy", "llm_recall", "--judge-url", judge.url, "--judge-model", "judge")
+        collect(service, data, tmp_path / "out", *more, "--dump-details")
+        assert len(set(judge.asked)) == 3
+    assert score(tmp_path / "out") == 1.0
+    assert result(tmp_path / "out")["judges"]["agreement"] == 0.0
+
+
+def test_a_missing_judge_is_told_before_anything_is_asked(service: Service, tmp_path: Path) -> None:
+    data = sums(tmp_path / "sums.jsonl", 2)
+    more = ("--evaluation", "evaluator=judged")
+    said = evaluate(*ask(service), "--dataset", data, "--out", tmp_path / "out", *more, code=2)
+    assert "--judge-url" in said
+    assert service.asked == []

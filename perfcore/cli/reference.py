@@ -1,11 +1,15 @@
 """docs/options.md, written out of the one list of options."""
 
 import dataclasses
+import re
 from typing import Any
 
 from perfcore.cli.flags import shown
 from perfcore.option import Option
 from perfcore.options import OPTIONS, StressOptions, flag_of, key_of, variable_of
+
+# What Markdown would take for the beginning of a tag, such as that of outputs/<time>-stress.
+TAG = re.compile(r"<(?=[a-z/])")
 
 HEAD = """# Options of `perfcore stress`
 
@@ -37,7 +41,7 @@ def entry(name: str, default: Any) -> str:
         spelt[0] += f" or `--no-{key_of(name)}`"
     spelt += [f"`{variable}`" for variable in (variable_of(name), option.also) if variable]
     facts = [fallback(option, default), f"Allowed: {option.limits()}." if option.limits() else ""]
-    said = " ".join(filter(None, (option.help, *facts))).replace("<time>", "&lt;time&gt;")
+    said = TAG.sub("&lt;", " ".join(filter(None, (option.help, *facts))))
     return f"## {key_of(name)}\n\n{', '.join(spelt)}\n\n{said}"
 
 

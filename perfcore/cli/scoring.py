@@ -108,7 +108,12 @@ def job_of(way: Way, options: StressOptions, dataset: str, details: bool) -> Job
     place, off = f"the evaluation of {dataset}", options.think_tags == "off"
     job = Job(way.evaluation, place, tags_of(options), given, details, off)
     with mendable():
-        scorer.prepared(job)
+        settings = scorer.prepared(job).settings
+    if not getattr(settings, "allowed", True):
+        raise UserError(
+            f"{dataset} is scored by running the programs that the model wrote; --allow-code-execution runs them, in a "
+            "sandbox (docs/code-execution.md)"
+        )
     return job
 
 

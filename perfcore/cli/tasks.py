@@ -19,7 +19,7 @@ from evaluators.registry import evaluator
 from perfcore.cli.counting import finish
 from perfcore.cli.load import measure
 from perfcore.cli.points import Point, label, stem
-from perfcore.cli.scoring import way_of
+from perfcore.cli.scoring import mendable, way_of
 from perfcore.cli.series import NO_LOCAL
 from perfcore.config import overlaid
 from perfcore.errors import UserError
@@ -65,7 +65,8 @@ def task_of(model: str, names: Sequence[str], options: StressOptions, folder: Pa
         raise UserError(f"{' and '.join(names)} have the same name; give each data set once, under a name of its own")
     once = all(number == 1 for number in repeats.values())
     greedy = load_dialect(options.dialect).greedy if once else {}
-    whole = any(evaluator(way_of(name, options).evaluation.evaluator).joint is not None for name in names)
+    with mendable():
+        whole = any(evaluator(way_of(name, options).evaluation.evaluator).joint is not None for name in names)
     stream = options.stream and not whole  # probabilities of prompts come in whole answers alone
     own = dataclasses.replace(options, dataset=tuple(names), body=overlaid(greedy, options.body), stream=stream)
     return Task(model, labels, own, repeats, folder)
