@@ -56,11 +56,11 @@ def run(runs: tuple[Path, ...], **given: Any) -> int:
         click.echo(dry(plan))
         return 0
     if runs and not is_collected(runs):
-        folder = evaluation.create(options.out or own_folder(runs), again=True)
-        return scored(folder, of_runs(runs, finish, options.config_dir), options)
+        lots = of_runs(runs, finish, options.config_dir)
+        return scored(evaluation.create(options.out or own_folder(runs), again=True), lots, options)
     if options.predictions:
-        folder = evaluation.create(options.out, again=options.rescore)
-        return scored(folder, of_files(options), options)
+        lots = of_files(options)
+        return scored(evaluation.create(options.out, again=options.rescore), lots, options)
     if runs or options.rescore:
         folder = runs[0] if runs else folder_of(options)
         return scored_again(folder, options)
@@ -124,7 +124,8 @@ def collected(plan: Wanted, options: StressOptions) -> int:
     if code == EXIT_INTERRUPTED:
         notice(options)(f"stopped; go on with: perfcore eval ... --resume --out {folder}")
         return code
-    return max(code, scored(folder, list(of_collected(folder, pairs)), options))
+    lots = [lot for lot in of_collected(folder, pairs) if lot.lines]
+    return max(code, scored(folder, lots, options) if lots else code)
 
 
 def pairs_of(task: Task) -> list[Pair]:
