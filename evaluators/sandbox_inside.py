@@ -190,20 +190,25 @@ def run_here(environment: dict[str, str]) -> None:
     os._exit(0)
 
 
-def supervise(child: int, control: int, memory: int, most: int) -> tuple[int | None, str]:
-    """Status of the command, and why it was stopped: "" if it ended by itself. A byte from the caller stops it."""
+def supervise(child: int, control: int, spec: dict[str, Any]) -> tuple[int | None, str]:
+    """Status of the command, and why it was stopped: "" if it ended by itself.
+
+    A byte from the caller stops it, and so does the caller's end; should that not be seen, the time does.
+    """
+    until = time.monotonic() + spec["seconds"]
     waiting = select.poll()
     waiting.register(control)
     ended = os.pidfd_open(child) if hasattr(os, "pidfd_open") else -1
     if ended >= 0:
         waiting.register(ended, select.POLLIN)
     while True:
-        if any(fd == control for fd, _ in waiting.poll(TICK_MS if ended >= 0 else 2)):
+        called = any(fd == control for fd, _ in waiting.poll(TICK_MS if ended >= 0 else 2))
+        if called or time.monotonic() > until:
             return None, "stopped"
         status = reaped(child)
         if status is not None:
             return status, ""
-        if why := over(memory, most):
+        if why := over(spec["memory"], spec["processes"]):
             return None, why
 
 
@@ -269,7 +274,7 @@ def supervised(spec: dict[str, Any], status: int, control: int, kept: list[int])
         guarded(lambda: become(spec, kept, [status, control]), 2)
     for fd in kept:
         os.close(fd)
-    code, why = supervise(child, control, spec["memory"], spec["processes"])
+    code, why = supervise(child, control, spec)
     report(status, {"code": code, "why": why, "seconds": time.monotonic() - started})
 
 

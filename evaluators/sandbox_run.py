@@ -129,6 +129,7 @@ def spec_of(way: Way, job: Job, shown: Sequence[str]) -> dict[str, Any]:
         "files": dict(job.files),
         "command": list(job.command),
         "environment": ENVIRONMENT | dict(job.environment),
+        "seconds": job.limits.wall_s + GRACE_S,
         "scratch": job.limits.scratch,
         "memory": job.limits.memory,
         "processes": job.limits.processes,
@@ -220,7 +221,7 @@ def wrapping(way: Way, shown: Sequence[str], limits: Limits) -> list[str]:
     else:
         inside = str(sandbox_inside.INSIDE)
         user = [*rights, "--unshare-user", "--disable-userns", "--uid", inside, "--gid", inside]
-    above = sorted({str(folder) for path in shown for folder in Path(path).parents} - {"/"})
+    above = sorted({"/dev", *(str(folder) for path in shown for folder in Path(path).parents)} - {"/"})
     folders = [word for folder in above for word in ("--perms", "0755", "--dir", folder)]
     binds = [*folders, *(word for path in shown for word in ("--ro-bind", path, path))]
     devices = [word for name in sandbox_inside.DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]

@@ -110,6 +110,8 @@ def test_code_is_found_in(text: str, rule: str) -> None:
         ("def total(n):\n    return total(n)", "failed: RecursionError"),
         ("def total(n):\n    return input()", "failed: EOFError"),
         ("import nothing_like_it\ndef total(n):\n    return 6", "failed: ModuleNotFoundError"),
+        ("import os\ndef total(n): return open(f'/proc/{os.getppid()}/mem', 'rb')", "failed: PermissionError"),
+        ("import os\ndef total(n): return os.listdir(f'/proc/{os.getppid()}/fd')", "failed: PermissionError"),
         ("def total(n):\n    import ctypes\n    ctypes.string_at(0)", "failed: the program ended before its tests did"),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -153,6 +154,18 @@ os.execv({PYTHON!r}, ["sandbox-test", "-c", "import time\\nwhile True: time.slee
     found = python(text)
     assert (found.exit_code, found.why) == (0, "")
     assert found.wall_s < 5
+
+
+def test_nothing_runs_on_when_the_one_who_started_it_is_killed() -> None:
+    text = "from evaluators import sandbox as s\nprint(s.how(), flush=True)\n"
+    text += "s.run(['/bin/sleep', '60'], {}, b'', s.Limits(wall_s=60))"
+    with subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        until = time.monotonic() + 5
+        while not children() and time.monotonic() < until:
+            time.sleep(0.01)
+        process.kill()
 
 
 def test_files_are_written_to_memory_and_never_to_the_host(tmp_path: Path) -> None:
