@@ -30,9 +30,7 @@ class BFCL(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     calls: Annotated[
         Literal["", "tools", "text", "any"],
-        Meta(
-            description="Where calls are: told apart by the service, in the text, either; else as they were asked for."
-        ),
+        Meta(description="Where calls are: told apart by the service, in the text, any; else as they were asked for."),
     ] = ""
 
 
@@ -45,7 +43,7 @@ def score(text: str, sample: Sample, settings: BFCL) -> Verdict:
     elif "relevance" in category:
         problem = "" if calls.found else f"no function is called: {calls.why}"
     elif not calls.found:
-        problem = calls.why
+        problem = calls.why or "no function is called"
     else:
         problem = calls_problem(calls.found, possible_of(sample), functions_of(sample), language_of(category))
     extracted = [as_json(call) for call in calls.found]
@@ -139,6 +137,11 @@ def mean(values: Sequence[float | None]) -> float | None:
 
 EVALUATORS = {
     "bfcl": Evaluator(
-        score, "Calls of functions against possible answers, by syntax tree.", settings=BFCL, totals=totals, empty=True
+        score,
+        "Calls of functions against possible answers, by syntax tree.",
+        settings=BFCL,
+        totals=totals,
+        empty=True,
+        events=True,
     )
 }

@@ -1,7 +1,7 @@
 """Calls of functions that an answer makes: those that the service told apart, and those that stand in its text.
 
-A text is the calls as Python, Java or JavaScript write them, with or without brackets and a fence around, or JSON. Prose
-around them makes it prose: a call that is only mentioned is none. Nothing that an answer says is ever run.
+A text is the calls as Python, Java or JavaScript write them, with or without brackets and a fence around, or JSON.
+Prose around them makes it prose: a call that is only mentioned is none. Nothing that an answer says is ever run.
 """
 
 import json
@@ -67,7 +67,9 @@ def in_text(text: str, language: str) -> Calls:
     for how, piece in pieces:
         for form, read in (("JSON", json_calls), (language, SOURCE[language])):
             if piece.strip() and (calls := attempt(read, piece.strip())) is not None:
-                return Calls([Call(*one) for one in calls], f"{how}, {form}")
+                return Calls(
+                    [Call(*one) for one in calls], f"{how}, {form}", "" if calls else "the list of calls is empty"
+                )
     return Calls([], "", "the text holds no calls" if bare else "the answer is empty")
 
 

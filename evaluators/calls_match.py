@@ -1,7 +1,7 @@
 """Calls compared with possible answers by the rules of BFCL's checker of syntax trees (Patil et al. 2025).
 
-A possible answer is {function: {parameter: [values, any of which is right]}}; "" among the values says that the parameter
-may be left out. Each comparison gives a sentence that says what is wrong, "" where nothing is.
+A possible answer is {function: {parameter: [values, any of which is right]}}; "" among the values says that the
+parameter may be left out. Each comparison gives a sentence that says what is wrong, "" where nothing is.
 """
 
 import re
@@ -25,12 +25,12 @@ LISTS = ("array", "tuple", "Array", "ArrayList")
 
 
 def calls_problem(
-    calls: Sequence[Call], possible: Sequence[Mapping[str, Any]], known: Sequence[Function], lang: str
+    calls: Sequence[Call], possible: Sequence[Mapping[str, Any]], known: Sequence[Function], language: str
 ) -> str:
     """What is wrong with calls, each of which has to be one of the possible answers, in any order."""
     if len(calls) != len(possible):
         return f"{len(calls)} calls in the place of {len(possible)}"
-    found = [[call_problem(call, one, known, lang) for call in calls] for one in possible]
+    found = [[call_problem(call, one, known, language) for call in calls] for one in possible]
     if len(calls) == 1:
         return found[0][0]
     open_one = unmatched([[not problem for problem in row] for row in found])
@@ -57,7 +57,7 @@ def unmatched(fits: Sequence[Sequence[bool]]) -> int | None:
     return next((row for row in range(len(fits)) if not placed(row, set())), None)
 
 
-def call_problem(call: Call, possible: Mapping[str, Any], known: Sequence[Function], lang: str) -> str:
+def call_problem(call: Call, possible: Mapping[str, Any], known: Sequence[Function], language: str) -> str:
     """What is wrong with one call."""
     ((name, options),) = possible.items()
     if call.name != name:
@@ -73,20 +73,20 @@ def call_problem(call: Call, possible: Mapping[str, Any], known: Sequence[Functi
     for parameter, value in call.arguments.items():
         if parameter not in options or (parameter not in described and "" in options[parameter]):
             return f"{name} has no {parameter} that may be given"
-        if problem := value_problem(value, options[parameter] or [[], ""], described.get(parameter) or {}, lang):
+        if problem := value_problem(value, options[parameter] or [[], ""], described.get(parameter) or {}, language):
             return f"{parameter} of {name} {problem}"
     lacking = next((one for one in options if one not in call.arguments and "" not in (options[one] or [""])), None)
     return f"{name} lacks {lacking}, whose default would be wrong" if lacking is not None else ""
 
 
-def value_problem(value: Any, options: Sequence[Any], schema: Mapping[str, Any], lang: str) -> str:
+def value_problem(value: Any, options: Sequence[Any], schema: Mapping[str, Any], language: str) -> str:
     """What is wrong with the value of one parameter."""
     kind, item = str(schema.get("type", "")), str((schema.get("items") or {}).get("type", ""))
     wanted, inner = TYPES.get(kind), TYPES.get(item) if kind in LISTS else None
-    if lang != "python":
+    if language != "python":
         if not isinstance(value, str):
             return f"is {shortly(value)}, not the source of a value"
-        value = value_of(value, kind, item, lang)
+        value = value_of(value, kind, item, language)
         inner = None if item == "any" else inner
     elif kind == "tuple" and isinstance(value, tuple):
         value = list(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 LONGEST = 20_000  # characters; deep trees of longer ones could exhaust the stack of the parser
-GREATEST_BASE, GREATEST_POWER = 10**6, 64
+GREATEST_BASE, GREATEST_POWER, GREATEST_BITS = 10**6, 64, 4096
 SIGNS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -128,7 +128,9 @@ def result(sign: type[ast.operator], left: Any, right: Any) -> Any:
     if sign not in SIGNS:
         raise ValueError("no sum")
     try:
-        value = SIGNS[sign](number_of(left), number_of(right))
+        value = constant(SIGNS[sign](number_of(left), number_of(right)))
     except ZeroDivisionError:
         raise ValueError("division by 0") from None
-    return constant(value)
+    if isinstance(value, int) and value.bit_length() > GREATEST_BITS:
+        raise ValueError("too great a number")
+    return value

@@ -19,15 +19,12 @@ BIG = re.compile(r"(-?\d+)n")
 FLOAT = re.compile(r"(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)[fF]")
 DOUBLE = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
-JAVA_ARRAY = re.compile(r"new\s+[\w.]+\s{0,9}(?:<[^{]{0,99}>)?\s{0,9}(?:\[\s{0,9}\]\s{0,9}){1,9}\{(.*)\}", re.DOTALL)
-JAVA_LIST = re.compile(
-    r"new\s+ArrayList\s{0,9}(?:<[^(]{0,99}>)?\s{0,9}\(\s{0,9}(?:Arrays\.asList\s{0,9}\((.*)\))?\s{0,9}\)", re.DOTALL
-)
-JAVA_FILLED = re.compile(
-    r"new\s+\w+\s{0,9}(?:<[^(]{0,99}>)?\s{0,9}\(\s{0,9}\)\s{0,9}\{\s{0,9}(?:\{(.*)\})?\s{0,9}\}", re.DOTALL
-)
 # Runs of blanks are bounded: where two of them meet, long ones would be tried in every way.
-JAVA_MAP = re.compile(r"new\s+HashMap\s{0,9}(?:<[^(]{0,99}>)?\s{0,9}\(\s{0,9}\)", re.DOTALL)
+GAP, OF = r"\s{0,9}", r"\s{0,9}(?:<[^({]{0,99}>)?\s{0,9}"
+JAVA_ARRAY = re.compile(rf"new\s+[\w.]+{OF}(?:\[{GAP}\]{GAP}){{1,9}}\{{(.*)\}}", re.DOTALL)
+JAVA_LIST = re.compile(rf"new\s+ArrayList{OF}\({GAP}(?:Arrays\.asList{GAP}\((.*)\))?{GAP}\)", re.DOTALL)
+JAVA_FILLED = re.compile(rf"new\s+\w+{OF}\({GAP}\){GAP}\{{{GAP}(?:\{{(.*)\}})?{GAP}\}}", re.DOTALL)
+JAVA_MAP = re.compile(rf"new\s+HashMap{OF}\({GAP}\)")
 ADDED = re.compile(r"(?:this\s*\.\s*)?add\s*\((.*)\)", re.DOTALL)
 PUT = re.compile(r"(?:this\s*\.\s*)?put\s*\((.*)\)", re.DOTALL)
 JS_ARRAY = re.compile(r"(?:\[(.*)\]|new\s+Array\s*\((.*)\))", re.DOTALL)

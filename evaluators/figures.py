@@ -266,7 +266,14 @@ def groups_of(subsets: Sequence[Subset], wanted: Mapping[str, Sequence[str]]) ->
     """The groups that the data set has, behind one of all subsets where there are several."""
     members = {subset.name: member for subset in subsets if (member := member_of(subset.measures[0])) is not None}
     everything = {EVERYTHING: [subset.name for subset in subsets]} if len(subsets) > 1 else {}
-    return [group_of(name, names, members) for name, names in {**everything, **wanted}.items()]
+    asked = {name: names for name, names in {**everything, **wanted}.items() if is_there(names, members)}
+    return [group_of(name, names, members) for name, names in asked.items()]
+
+
+def is_there(names: Sequence[str], members: Collection[str]) -> bool:
+    """Whether a group is one here: a single subset of several says nothing of their group."""
+    there = sum(name in members for name in names)
+    return there > 1 or there == len(names)
 
 
 def member_of(score: Measure) -> Member | None:

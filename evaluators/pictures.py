@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import product
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -47,6 +48,9 @@ class Iou(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         boxes.Scale,
         Meta(description="Unit of the answers: 1 or 1000 for the whole picture, or pixels; else 1 or 1000 by size."),
     ] = ""
+    order: Annotated[
+        Literal["xyxy", "yxyx"], Meta(description="Of the four numbers in answers: x first, or y as Gemini writes.")
+    ] = "xyxy"
     which: Annotated[boxes.Which, Meta(description="Which box counts where an answer has several.")] = "first"
     form: Annotated[
         Literal["xywh", "xyxy"], Meta(description="Reference, in pixels: a corner and the size, or two corners.")
@@ -131,8 +135,10 @@ def iou(text: str, sample: Sample, settings: Iou) -> Verdict:
     found = boxes.find(text, settings.which)
     if found is None:
         return Verdict(0.0, None, "", "no box was found in the text", parts_of(0.0, False))
+    one, two, three, four = found.numbers
+    given = (one, two, three, four) if settings.order == "xyxy" else (two, one, four, three)
     try:
-        box = boxes.in_pixels(found.numbers, settings.scale, size)
+        box = boxes.in_pixels(given, settings.scale, size)
     except ValueError as error:
         raise EvaluationError(
             f"row {sample.id}: {error}; keep {settings.width} and {settings.height} in `meta` (`sizes` of the reader "
@@ -140,7 +146,7 @@ def iou(text: str, sample: Sample, settings: Iou) -> Verdict:
         ) from None
     value = round(boxes.overlap(box, wanted), 6)
     parts = parts_of(value, boxes.centre_is_in(box, wanted))
-    return Verdict(float(value >= settings.threshold), list(found.numbers), found.rule, f"overlap {value:.2f}", parts)
+    return Verdict(float(value >= settings.threshold), list(given), found.rule, f"overlap {value:.2f}", parts)
 
 
 def parts_of(value: float, centre: bool) -> dict[str, float]:
@@ -173,13 +179,42 @@ def by_options(text: str, sample: Sample, settings: ByOptions) -> Verdict:
     letter = settings.letters and str(sample.reference).strip() in tuple(own.options)
     if choice.choices_of(sample.meta, own) or letter:
         return choice.score(text, sample, own)
+    return best_of(text, references_apart(sample), settings.open)
+
+
+def references_apart(sample: Sample) -> list[Sample]:
+    """The sample once for each of its references."""
+    given = sample.reference if isinstance(sample.reference, list) and sample.reference else [sample.reference]
+    return [msgspec.structs.replace(sample, reference=one) for one in given]
+
+
+def best_of(text: str, samples: list[Sample], open_ones: Mapping[str, dict[str, Any]]) -> Verdict:
+    """The best verdict of several evaluators on the same answer; raises what the last one did where all of them did.
+
+    One that cannot take a reference, such as a word for a number, is passed over.
+    """
     found: list[Verdict] = []
-    for name, given in settings.open.items():
-        other = evaluator(name)
-        found.append(other.score(text, sample, settings_of(given, other.settings, f"open.{name}")))
-        if found[-1].score >= 1:
+    failed: EvaluationError | None = None
+    for name, sample in product(open_ones, samples):
+        verdict = verdict_of(text, sample, name, open_ones[name])
+        if isinstance(verdict, EvaluationError):
+            failed = verdict
+            continue
+        found.append(verdict._replace(parts={}))
+        if verdict.score >= 1:
             break
-    return max(found, key=lambda one: one.score)._replace(parts={})
+    if not found and failed is not None:
+        raise failed
+    return max(found, key=lambda one: one.score)
+
+
+def verdict_of(text: str, sample: Sample, name: str, given: Mapping[str, Any]) -> Verdict | EvaluationError:
+    """What an evaluator says of an answer, or why it cannot say anything."""
+    other = evaluator(name)
+    try:
+        return other.score(text, sample, settings_of(given, other.settings, f"open.{name}"))
+    except EvaluationError as error:
+        return error
 
 
 EVALUATORS = {

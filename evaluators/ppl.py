@@ -230,5 +230,6 @@ EVALUATORS = {
         settings=Settings,
         empty=True,
         joint=items,
+        events=True,
     )
 }

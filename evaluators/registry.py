@@ -27,7 +27,8 @@ class Evaluator(NamedTuple):
     that an empty answer is scored too, else it counts as wrong without being looked at; `slow` that one answer may take
     seconds. `joint`, where it is set, takes the place of `score`: it gets all lines of a data set and gives for each
     item a sample that stands for it, with its verdict or with what went wrong. `plain` are names of parts and totals
-    that are no shares; `vote` says whether what is extracted can be voted on.
+    that are no shares; `vote` says whether what is extracted can be voted on, `events`
+    whether answers are put together from events that a run has to keep: calls of tools, log probabilities.
     """
 
     score: Score
@@ -40,6 +41,7 @@ class Evaluator(NamedTuple):
     joint: Joint | None = None
     plain: tuple[str, ...] = ()
     vote: bool = True
+    events: bool = False
 
 
 # Name -> module, whose table EVALUATORS has an Evaluator under that name.

@@ -108,7 +108,8 @@ def totals(lines: Sequence[bytes], found: Sequence[Scored], job: Job) -> dict[st
     scorer = prepared(job)
     if scorer.evaluator.totals is None:
         return {}
-    looked_at = [(decoded(line, None), one) for line, one in zip(lines, found, strict=False) if one.score is not None]
+    both = zip(lines, found, strict=False)
+    looked_at = [(decoded(line, None), one) for line, one in both if one.metric_error is None]  # failed ones are wrong
     verdicts = [Verdict(one.score or 0.0, one.extracted, one.rule, one.why, one.parts) for _, one in looked_at]
     return dict(scorer.evaluator.totals([sample for sample, _ in looked_at], verdicts, scorer.settings))
 

@@ -254,7 +254,7 @@ def test_columns_stand_where_a_template_names_them(tmp_path: Path, template: str
     [
         ({"prompt": "{qestion}"}, "line 1: has no column 'qestion'; the nearest one is 'question'"),
         ({"prompt": "{deep.b}"}, "line 1: has no column 'deep.b'"),
-        ({"prompt": "{question:big}"}, "line 1: .*'big' is none of the forms letter, options"),
+        ({"prompt": "{question:big}"}, "line 1: .*'big' is none of the forms letter, letter1, options"),
         ({"prompt": "{deep:letter}"}, "line 1: deep is .* cannot be written as letter"),
         ({"prompt": "{none}"}, "line 1: gives a prompt that is empty"),
         ({"prompt": "a", "reference": "anser"}, "line 1: has no column 'anser'; the nearest one is 'answer'"),

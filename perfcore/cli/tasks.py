@@ -66,9 +66,13 @@ def task_of(model: str, names: Sequence[str], options: StressOptions, folder: Pa
     once = all(number == 1 for number in repeats.values())
     greedy = load_dialect(options.dialect).greedy if once else {}
     with mendable():
-        whole = any(evaluator(way_of(name, options).evaluation.evaluator).joint is not None for name in names)
-    stream = options.stream and not whole  # probabilities of prompts come in whole answers alone
-    own = dataclasses.replace(options, dataset=tuple(names), body=overlaid(greedy, options.body), stream=stream)
+        found = [evaluator(way_of(name, options).evaluation.evaluator) for name in names]
+    # Probabilities of prompts come in whole answers alone; of several data sets the first says nothing of the others.
+    stream = options.stream and all(one.joint is None for one in found)
+    kept = "always" if options.keep_events == "auto" and any(one.events for one in found) else options.keep_events
+    own = dataclasses.replace(
+        options, dataset=tuple(names), body=overlaid(greedy, options.body), stream=stream, keep_events=kept
+    )
     return Task(model, labels, own, repeats, folder)
 
 

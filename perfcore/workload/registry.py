@@ -1,6 +1,7 @@
 """The one registry of data sets: which readers there are, what a name or path stands for, where files are found."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from perfcore.workload.sources import (
     chats,
     custom,
     documents,
+    functions,
+    general,
     generated,
     media,
     needlebench,
@@ -41,13 +44,18 @@ TELLING = {
     "sharegpt": {"conversations"},
     "mm_custom": {"type", "path", "question"},
     "custom": {"question", "A", "B"},
+    "general_qa": {"query", "response"},
 }
 
+# Data sets of other tools that are not offered: what their names have in them, and why.
+NOT_OFFERED = {
+    "bfcl.*multi_turn": "its categories of several turns need simulated services; BFCL_gen_single_turn has all others"
+}
 
 # The modules that have readers, each a READERS of its own: another one is another line here.
 MODULES = (
-    *(agents, archived, chats, custom, documents, generated, media, needlebench),
-    *(prompts, recorded, retrieval, synthetic, traces),
+    *(agents, archived, chats, custom, documents, functions, general, generated, media),
+    *(needlebench, prompts, recorded, retrieval, synthetic, traces),
     *(dataset, table),
 )
 READERS: dict[str, Reader] = dict(sorted(one for module in MODULES for one in module.READERS.items()))
@@ -127,6 +135,9 @@ def existing(path: Path) -> Path:
 
 def unknown(name: str, config_dir: Path | None) -> UserError:
     """What to tell a user whose data set has no such name."""
+    reason = next((why for pattern, why in NOT_OFFERED.items() if re.match(pattern, name, re.IGNORECASE)), None)
+    if reason is not None:
+        return UserError(f"the data set {name} is not offered: {reason}")
     there = [*names(config_dir), *READERS]
     return UserError(f"unknown data set {name!r}; {advice(name, there)}; `perfcore list datasets` names all")
 
