@@ -1,7 +1,9 @@
 """What a reader of a score has to know of the answers behind it: patterns that make a score say something else."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from evaluators.result import Counts, Result
 from evaluators.scored import Scored
@@ -12,9 +14,16 @@ LOOP_LENGTHS = range(1, 101)  # characters of such a piece
 LOOP_LEAST = 40  # characters of all of them
 
 
-def remarks(result: Result, found: Sequence[Scored], max_tokens: int | None) -> list[str]:
-    """Sentences, each with what was seen and what to do. `max_tokens` is what was asked for, None if nothing was."""
+def remarks(
+    result: Result, found: Sequence[Scored], max_tokens: int | None, body: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Sentences, each with what was seen and what to do.
+
+    `max_tokens` is what was asked for, None if nothing was; `body` what was asked for beside the question, None where
+    nobody knows.
+    """
     return [
+        *sampling(body, max_tokens),
         *failures(result.counts),
         *reasoning(found),
         *truncation(result.counts, max_tokens),
@@ -22,6 +31,13 @@ def remarks(result: Result, found: Sequence[Scored], max_tokens: int | None) -> 
         *loops(found),
         *first_errors(found),
     ]
+
+
+def sampling(body: Mapping[str, Any] | None, max_tokens: int | None) -> Iterator[str]:
+    """How answers were asked for."""
+    if body is not None:
+        asked = ", ".join(f"{name} {json.dumps(value)}" for name, value in body.items()) or "the service's own sampling"
+        yield f"asked for with {asked}; longest answer: {max_tokens or 'that of the data set or the service'}"
 
 
 def failures(counts: Counts) -> Iterator[str]:

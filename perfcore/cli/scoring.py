@@ -30,6 +30,7 @@ from perfcore.run.asking import questions
 from perfcore.run.collecting import places_of
 from perfcore.run.judges import Panel, panel_of
 from perfcore.run.judging import Ask, Place, Say, judge
+from perfcore.workload.natural import natural
 from perfcore.workload.registry import DataSet, data_dirs, open_dataset, resolved
 from perfcore.workload.source import Wanted
 from perfcore.workload.template import merged
@@ -72,11 +73,12 @@ class Known(msgspec.Struct):
 
 
 class Way(NamedTuple):
-    """How a data set is scored, and what stands for it in tables."""
+    """How a data set is scored, what stands for it in tables, and why it is this way, where nobody said so."""
 
     found: DataSet
     evaluation: Evaluation
     version: str
+    why: str = ""
 
 
 _known = msgspec.json.Decoder(Known).decode
@@ -85,7 +87,9 @@ _known = msgspec.json.Decoder(Known).decode
 def way_of(dataset: str, options: StressOptions) -> Way:
     """How a data set's answers are scored. Raises UserError where nothing says so."""
     found = resolved(dataset, options.config_dir)
-    table = merged(found.preset.evaluation, options.evaluation)
+    own, why = natural(found, options.dataset_args) if not found.preset.evaluation else (found.preset.evaluation, "")
+    other = options.evaluation.get("evaluator", own.get("evaluator")) != own.get("evaluator")
+    table = merged(without_settings(own) if other else own, options.evaluation)
     place = f"the evaluation of {dataset}"
     if not table.get("evaluator"):
         raise UserError(
@@ -93,7 +97,12 @@ def way_of(dataset: str, options: StressOptions) -> Way:
             "--evaluation evaluator=exact (docs/accuracy.md lists them), or give a data set that has one"
         )
     with mendable():
-        return Way(found, evaluation_of(table, place), version_of(found, table, options))
+        return Way(found, evaluation_of(table, place), version_of(found, table, options), "" if other else why)
+
+
+def without_settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    """How a data set is scored, without what only its own evaluator understands."""
+    return {key: value for key, value in table.items() if key not in ("args", "metric")}
 
 
 def version_of(found: DataSet, table: Mapping[str, Any], options: StressOptions) -> str:
@@ -156,7 +165,7 @@ def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path, ask:
     with mendable():
         everything = [*distinct(found, lot), *unanswered(lot, way)]
         result = figures_of(everything, lot, way, job, options)
-    notes = [*result.notes, *remarks(result, everything, asked_tokens(lot))]
+    notes = [*result.notes, *remarks(result, everything, asked_tokens(lot), lot.settings.get("body"))]
     result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told, notes=notes)
     place = folder / "results" / lot.model / f"{lot.file}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
