@@ -25,9 +25,13 @@ def right_if_even(a: int, b: int, _: int) -> str:
 
 @dataclass
 class Service:
-    """`refused` requests are answered with 500 first; `wait_s` is how long an answer takes."""
+    """`refused` requests are answered with 500 first; `wait_s` is how long an answer takes.
+
+    `reader`, where there is one, answers whole bodies in the place of `reply`.
+    """
 
     reply: Reply = right
+    reader: Callable[[dict[str, Any]], str] | None = None
     refused: int = 0
     wait_s: float = 0.0
     url: str = ""
@@ -74,6 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         earlier = service.asked.count(said)
         service.asked.append(said)
         service.bodies.append(body)
+        if service.reader is not None:
+            return self.answer(service.reader(body))
         a, b = map(int, re.findall(r"\d+", said)[-2:])
         self.answer(service.reply(a, b, earlier))
 

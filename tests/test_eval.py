@@ -279,7 +279,8 @@ def test_the_first_questions_of_each_subset_are_taken(service: Service, tmp_path
 
 
 def test_a_data_set_without_an_evaluator_is_refused_before_anything_is_asked(service: Service, tmp_path: Path) -> None:
-    data = sums(tmp_path / "sums.jsonl", 2)
+    data = tmp_path / "prompts.jsonl"
+    data.write_text('{"prompt": "What is 1 plus 7?"}\n')
     said = evaluate(*ask(service), "--dataset", data, "--out", tmp_path / "out", code=2)
     assert "has no evaluator" in said
     assert service.asked == []

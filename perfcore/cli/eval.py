@@ -160,7 +160,8 @@ def scored(folder: Path, lots: Sequence[Lot], options: StressOptions) -> int:
             except KeyboardInterrupt:
                 say("stopped while answers were judged; the same command goes on with those that are left")
                 return EXIT_INTERRUPTED
-            say(f"scored {lot.model}, {lot.file}: {len(lot.lines):,} answers by {way.evaluation.evaluator}")
+            why = f", as {way.why} (--evaluation evaluator=NAME takes another)" if way.why else ""
+            say(f"scored {lot.model}, {lot.file}: {len(lot.lines):,} answers by {way.evaluation.evaluator}{why}")
         results = results_in(folder)
         write_summary(folder, results)
     if options.json:

@@ -1,7 +1,5 @@
 """The reader `table`: any records become rows by templates over their columns; most presets are settings of it."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +10,14 @@ from msgspec import Meta
 
 from perfcore.errors import UserError
 from perfcore.workload.beside import values_beside, with_values
-from perfcore.workload.columns import data_url, from_columns, number
+from perfcore.workload.columns import from_columns, number
 from perfcore.workload.dataset import MEDIA, objects, part_name, references, token_limit, turns
 from perfcore.workload.files import Record, format_of, number_of, records
+from perfcore.workload.illustrated import from_base64, in_places, lent, sizes, with_lent
+from perfcore.workload.joined import Joined, second_file, with_columns
 from perfcore.workload.labels import Labels, rows_of_choices
 from perfcore.workload.labels import check as check_labels
+from perfcore.workload.listed import NTH, for_each, matching, with_lists
 from perfcore.workload.row import Row
 from perfcore.workload.shots import Examples, Shot, shared, shots
 from perfcore.workload.source import Reader, Wanted
@@ -24,7 +25,6 @@ from perfcore.workload.timestamps import timestamp_ns
 from perfcore.workload.turning import turned
 from perfcore.workload.wording import column, said, worded
 
-BASE64 = re.compile(r"[A-Za-z0-9+/\s]{256,}={0,2}\s*")
 EXAMPLES = "examples"  # the word in templates, and the role among messages
 
 
@@ -48,10 +48,22 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(description="Column, or template, of the row's name; else the number of its line.")] = ""
     subset: Annotated[str, Meta(description="Column, or template, of the part of the data set.")] = ""
     subset_of_file: Annotated[
-        str, Meta(description="Name of a file in which * is the part of the data set, such as *_test.csv.")
+        str, Meta(description="Name of a file in which * is the part of the data set: *_test.csv, */test.parquet.")
     ] = ""
     max_tokens: Annotated[int | str, Meta(description="Longest answer, or the column with it.")] = ""
-    images: Annotated[list[str], Meta(description="Columns with pictures: paths, URLs, base64 or bytes.")] = []
+    images: Annotated[
+        list[str],
+        Meta(description="Columns with pictures, or templates of paths: paths, URLs, base64, bytes. image_* are all."),
+    ] = []
+    images_by: Annotated[
+        str, Meta(description="Column by whose value a row may name, in the place of a picture, the row that has it.")
+    ] = ""
+    interleaved: Annotated[
+        bool, Meta(description="<image 1> in the prompt is where the first picture stands, <image> where the next one.")
+    ] = False
+    sizes: Annotated[
+        bool, Meta(description="Columns image_width and image_height: those of the first picture in pixels.")
+    ] = False
     audios: Annotated[list[str], Meta(description="Columns with sound.")] = []
     videos: Annotated[list[str], Meta(description="Columns with films.")] = []
     tools: Annotated[str, Meta(description="Column with the functions that the model may call.")] = ""
@@ -69,6 +81,18 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "on, and `right` is the letter of the right one.",
         ),
     ] = []
+    lists: Annotated[
+        list[str], Meta(description="Columns whose text is a list, as JSON or Python writes it, to be read as one.")
+    ] = []
+    each: Annotated[
+        list[str],
+        Meta(
+            description="Columns that are lists of the same length: each place of them is a row; {nth} is its number."
+        ),
+    ] = []
+    joined: Annotated[
+        Joined | None, Meta(description="A second file with further columns: file, and by, a column that both have.")
+    ] = None
     meta: Annotated[list[str] | None, Meta(description="Columns kept beside the answer; else all others.")] = None
     beside: Annotated[
         dict[str, str], Meta(description="Columns that are in files of their own beside the rows, one value a line.")
@@ -103,6 +127,8 @@ def check(settings: Table) -> None:
         raise UserError(f"the reader table {words}; give one of them, such as prompt='{{question}}'")
     if settings.turns and (settings.system or settings.examples):
         raise UserError("the reader table puts system and examples before prompt or messages only; leave turns out")
+    if settings.interleaved and not (settings.prompt and settings.images):
+        raise UserError("the reader table puts pictures in the midst of a prompt; give prompt and images")
     for message in settings.messages:
         if "role" not in message or (message["role"] != EXAMPLES and "content" not in message):
             raise UserError(f"the reader table has the message {message}; give each role and content")
@@ -117,7 +143,9 @@ def subset_of(path: Path, pattern: str, several: bool) -> str:
     if not pattern:
         return part_name(path) if several else ""
     before, _, after = pattern.partition("*")
-    found = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", path.name)
+    others = r"[^/]*".join(map(re.escape, after.split("*")))
+    name = "/".join(path.absolute().parts[-1 - pattern.count("/") :])
+    found = re.fullmatch(f"{re.escape(before)}([^/]+?){others}", name)
     if found is None:
         raise UserError(f"{path} is no {pattern}, which subset_of_file asks for; correct one of them")
     return found.group(1)
@@ -127,18 +155,34 @@ def read_file(path: Path, settings: Table, wanted: Wanted, part: str, few: Seque
     """Rows of one file."""
     typed = format_of(path) in ("parquet", "saved")
     apart = values_beside(path.parent, settings.beside)
+    there = second_file(settings.joined, path.parent)
+    held = lent(path, settings.images, settings.images_by, settings.columns) if settings.images_by else {}
     for at, record in enumerate(records(path, settings.columns)):
         fields = dict.fromkeys(record.fields) | from_columns(record.fields, (), ()) if typed else record.fields
         if apart:
             fields = with_values(Record(record.place, fields), apart, at)
+        if settings.joined is not None:
+            fields = with_columns(Record(record.place, fields), settings.joined.by, there)
+        if settings.images_by:
+            fields = with_lent(Record(record.place, fields), settings.images, settings.images_by, held)
         if settings.turned:
             fields = with_choices(Record(record.place, fields), settings.turned, at + 1)
+        if settings.lists:
+            fields = with_lists(Record(record.place, fields), settings.lists)
         if all(agrees(fields, *one, record.place) for one in settings.where.items()):
             whole = Record(record.place, fields)
-            if settings.labels is None:
-                yield row_of(whole, settings, wanted.timestamp_unit, path.parent, part, few)
-            else:
-                yield from rows_of_labels(whole, settings, settings.labels, wanted, path.parent, part, few)
+            for one in for_each(whole, settings.each) if settings.each else [fields]:
+                yield from rows_of(Record(record.place, one), settings, wanted, path.parent, part, few)
+
+
+def rows_of(
+    record: Record, settings: Table, wanted: Wanted, folder: Path, part: str, few: Sequence[Shot]
+) -> Iterator[Row]:
+    """The row of a record, or one for each of its choices."""
+    if settings.labels is None:
+        yield row_of(record, settings, wanted.timestamp_unit, folder, part, few)
+    else:
+        yield from rows_of_labels(record, settings, settings.labels, wanted, folder, part, few)
 
 
 def with_choices(record: Record, names: Sequence[str], number: int) -> dict[str, Any]:
@@ -184,10 +228,13 @@ def row_from(record: Record, settings: Table, unit: str, folder: Path, part: str
     """Row of a record; raises ValueError that names the column."""
     fields = record.fields
     few = shared(few, settings.examples, fields)
+    media = {name: media_of(fields, getattr(settings, name), name, folder) for name in MEDIA}
+    if settings.sizes:
+        fields = {**fields, **sizes(media["images"])}
     words = {**fields, EXAMPLES: few_text(few, settings), "subset": fields.get("subset", part)}
     number = f"{part}/{number_of(record.place)}" if part else number_of(record.place)
-    media = {name: media_of(fields, getattr(settings, name), name, folder) for name in MEDIA}
-    sent = sent_of(words, settings, few, media)
+    number += f"/{fields[NTH]}" if settings.each and NTH in fields else ""
+    sent = sent_of(words, settings, few, media, folder)
     shown = {} if isinstance(sent, list) else media
     return Row(
         id=str(said(settings.id, fields)) if settings.id else number,
@@ -214,14 +261,17 @@ def few_text(few: Sequence[Shot], settings: Table) -> str:
 
 
 def sent_of(
-    words: Mapping[str, Any], settings: Table, few: Sequence[Shot], media: Mapping[str, list[str]]
+    words: Mapping[str, Any], settings: Table, few: Sequence[Shot], media: Mapping[str, list[str]], folder: Path
 ) -> str | list[dict[str, Any]] | None:
     """The prompt, or the messages where there is more than a prompt."""
     if settings.turns:
         return None
-    if settings.prompt and not settings.system:
+    if settings.prompt and not settings.system and not settings.interleaved:
         return not_empty(worded(settings.prompt, words))
     system = [{"role": "system", "content": worded(settings.system, words)}] if settings.system else []
+    if settings.interleaved:
+        shown = in_places(not_empty(worded(settings.prompt, words)), placed(words, settings.images, folder))
+        return [*system, {"role": "user", "content": shown}]
     asked = settings.messages or [{"role": "user", "content": settings.prompt}]
     found = [*system, *(message for one in asked for message in messages_of(one, words, few))]
     last = max((at for at, message in enumerate(found) if message["role"] == "user"), default=None)
@@ -255,19 +305,20 @@ def parts(media: Mapping[str, list[str]]) -> list[dict[str, Any]]:
 
 def media_of(fields: Mapping[str, Any], names: Sequence[str], kind: str, folder: Path) -> list[str]:
     """Paths, URLs and data: URLs in several columns; one that is null has none."""
-    values = [column(name, fields) for name in names]
-    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return references([from_base64(item) for item in items if item not in (None, "")], kind, folder)
+    items = [from_base64(item) for item in items_of(fields, names)]
+    return references([item for item in items if item not in (None, "")], kind, folder)
 
 
-def from_base64(item: Any) -> Any:
-    """A data: URL for bytes in base64, else the item as it is."""
-    if not isinstance(item, str) or not BASE64.fullmatch(item):
-        return item
-    try:
-        return data_url(base64.b64decode(item))
-    except binascii.Error:
-        return item
+def items_of(fields: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    """What columns have, the items of their lists one by one."""
+    values = [said(name, fields) for name in matching(names, fields)]
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def placed(fields: Mapping[str, Any], names: Sequence[str], folder: Path) -> list[str | None]:
+    """The pictures of columns, each in the place of its number; None where a column has none."""
+    found = [from_base64(item) for item in items_of(fields, names)]
+    return [None if item in (None, "") else references(item, "images", folder)[0] for item in found]
 
 
 def longest(given: int | str, fields: Mapping[str, Any]) -> int | None:
@@ -294,7 +345,8 @@ def meta_of(fields: Mapping[str, Any], settings: Table) -> dict[str, Any]:
     """Columns that are kept beside the answer: those asked for, else all but pictures and what is kept elsewhere."""
     if settings.meta is not None:
         return {name: column(name, fields) for name in settings.meta}
-    used = {settings.reference, settings.id, settings.tools, *settings.images, *settings.audios, *settings.videos}
+    media = matching([*settings.images, *settings.audios, *settings.videos], fields)
+    used = {settings.reference, settings.id, settings.tools, *media}
     return {name: value for name, value in fields.items() if name not in used and value is not None}
 
 

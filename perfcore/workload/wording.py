@@ -10,6 +10,7 @@ from perfcore.workload.template import in_text
 
 # {{ and }} stand for braces; braces around anything that is no name, such as {} or {"a": 1}, stand for themselves.
 COLUMN = re.compile(r"\{\{|\}\}|\{([^{}:\n]+)(?::(\w+))?\}")
+RANGE = re.compile(r"([A-Z])\.\.([A-Z])")
 
 
 def worded(template: str, fields: Mapping[str, Any]) -> str:
@@ -38,6 +39,8 @@ def column(name: str, fields: Mapping[str, Any]) -> Any:
     """Value of a column, or of what dots lead to within it; raises ValueError that gives the nearest name."""
     if name in fields:
         return fields[name]
+    if (ends := RANGE.fullmatch(name)) is not None:
+        return lettered(ends.group(1), ends.group(2), fields)
     value: Any = fields
     for part in name.split("."):
         value = within(value, part)
@@ -46,6 +49,15 @@ def column(name: str, fields: Mapping[str, Any]) -> Any:
             advice = f"the nearest one is {near[0]!r}" if near else "it has none"
             raise ValueError(f"has no column {name!r}; {advice}")
     return value
+
+
+def lettered(first: str, last: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the columns A, B and so on that say something; raises ValueError where none does."""
+    letters = ascii_uppercase[ascii_uppercase.index(first) : ascii_uppercase.index(last) + 1]
+    found = {letter: fields[letter] for letter in letters if fields.get(letter) not in (None, "")}
+    if not found:
+        raise ValueError(f"has none of the columns {first} to {last}; give it the choices")
+    return found
 
 
 def within(value: Any, part: str) -> Any:
@@ -92,11 +104,17 @@ def texts(value: Any) -> str:
     return value if isinstance(value, str) else "\n".join(in_text(item) for item in value)
 
 
+def file_name(value: Any) -> str:
+    """The last part of a path."""
+    return str(value).replace("\\", "/").rpartition("/")[2]
+
+
 ABSENT = object()
 FORMS: dict[str, Callable[[Any], Any]] = {
     "letter": letter,
     "letter1": letter_from_one,
     "options": options,
     "lines": texts,
+    "name": file_name,
     "strip": lambda value: in_text(value).strip(),
 }

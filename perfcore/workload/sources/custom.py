@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from evaluators.choice import letters_of
+from evaluators.errors import EvaluationError
 from perfcore.errors import UserError
 from perfcore.workload.fields import check_columns, identity, is_there, limit, reference, rest, text, wrong
 from perfcore.workload.files import Record, json_kind, read_json, records
@@ -23,6 +25,10 @@ BESIDE = ".meta.json"  # after the name of a data set: where its meta file is lo
 USED = {"id", "question", "answer", "max_tokens"}
 LEAST_OPTIONS = 2
 PROMPTS = {"qa": "Question: {question}\nAnswer:", "mcq": "Question: {question}\n{options}\nAnswer:"}
+EXAMPLES = {
+    "qa": '{"question": "What is 2 plus 3?", "answer": "5"}',
+    "mcq": '{"question": "What is 2 plus 3?", "A": "4", "B": "5", "C": "6", "answer": "B"}',
+}
 META_KEYS = "request_count, sampling_mode and output_config, which has method and params"
 SHARES_SUM_WITHIN = 1e-9
 LENGTHS = "output_config"  # what the lengths of answers are called in messages
@@ -39,6 +45,9 @@ class Custom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Literal["auto", "qa", "mcq"],
         Meta(description="Free questions or multiple choice; auto: multiple choice where columns A and B are there."),
     ] = "auto"
+    check_answers: Annotated[
+        bool, Meta(description="Refuse answers to multiple choice that name none of the choices.")
+    ] = True
     meta_file: Annotated[
         str, Meta(description="Meta file with request_count, sampling_mode, output_config; else FILE.meta.json.")
     ] = ""
@@ -84,7 +93,7 @@ def read_custom(paths: Sequence[Path], settings: Custom, wanted: Wanted) -> Iter
 
     lengths = lengths_of(meta, source, wanted)
     for (kind, record), length in zip(drawn(source, meta, wanted.seed), lengths, strict=False):
-        row = row_of(record, kind, settings.template)
+        row = row_of(record, kind, settings.template, settings.check_answers)
         yield row if length is None else msgspec.structs.replace(row, max_tokens=length)
 
 
@@ -94,10 +103,20 @@ def guessed(path: Path) -> str:
     return "mcq" if all(letter in fields for letter in ascii_uppercase[:LEAST_OPTIONS]) else "qa"
 
 
-def row_of(record: Record, kind: str, template: str) -> Row:
+def row_of(record: Record, kind: str, template: str, check_answers: bool) -> Row:
+    """Row of a question; raises UserError, with an example of a right row."""
+    try:
+        return row_from(record, kind, template, check_answers)
+    except UserError as error:
+        raise UserError(f"{error}; a right row is {EXAMPLES[kind]}") from None
+
+
+def row_from(record: Record, kind: str, template: str, check_answers: bool) -> Row:
     """Row of a question; raises UserError."""
     text(record, "question")
     options = options_of(record) if kind == "mcq" else []
+    if options and check_answers:
+        check_answer(record, dict(options))
     words = record.fields | {"options": "\n".join(f"{letter}. {option}" for letter, option in options)}
     check_columns(record, template, words)
     return Row(
@@ -118,6 +137,20 @@ def options_of(record: Record) -> list[tuple[str, str]]:
     if len(letters) < LEAST_OPTIONS:
         raise wrong(record, f"has {len(letters)} options; multiple choice wants 2 to 26, or set kind=qa")
     return [(letter, option_text(record, letter)) for letter in letters]
+
+
+def check_answer(record: Record, options: dict[str, str]) -> None:
+    """Raise UserError where the answer names none of the options, as `choice` reads it; it may be missing."""
+    answer = reference(record)
+    if answer is None:
+        return
+    try:
+        letters_of(answer, "".join(options), options, record.place)
+    except EvaluationError:
+        letters = ", ".join(options)
+        raise wrong(
+            record, f"answer is {answer!r:.60}; it has to be among the letters {letters}, unless check_answers=false"
+        ) from None
 
 
 def option_text(record: Record, letter: str) -> str:

@@ -22,7 +22,8 @@ from perfcore.workload.table import Table, agrees, check, row_of, subset_of
 from perfcore.workload.wording import said
 
 WORDS = "answer_words"
-OF_TABLE = ("turned", "beside", "recode", "labels")  # settings that the readers here do not follow
+# Settings that the readers here do not follow.
+OF_TABLE = ("turned", "beside", "recode", "labels", "images_by", "interleaved", "sizes", "lists", "joined")
 
 
 class Documents(Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
