@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from math_verify import parse, verify
 
 from benchmarks.figure import Figure, rows, text
-from evaluators import apart, mathematics, number
+from evaluators import mathematics, number
+from evaluators.formulas import apart
 from evaluators.sample import Sample
 
 MANY, FEW = 10_000, 200  # answers; those of them that sympy compares

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from evaluators.calls import Call, Calls, in_text, shown, told_apart
-from evaluators.calls_match import calls_problem
 from evaluators.errors import EvaluationError
+from evaluators.functions.calls import Call, Calls, in_text, shown, told_apart
+from evaluators.functions.match import calls_problem
 from evaluators.registry import Evaluator
 from evaluators.sample import Sample, Verdict
 

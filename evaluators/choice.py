@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from evaluators.choices.letters import OPENERS, Case, bounded, case_of, in_order, in_words, plain
+from evaluators.choices.statements import last_statement
 from evaluators.errors import EvaluationError
-from evaluators.letters import OPENERS, Case, bounded, case_of, in_order, in_words, plain
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
-from evaluators.statements import last_statement
 
 LONGEST_MARK = 60  # characters of a line that is nothing but letters and their marks
 SHORT = 300  # characters of an answer in all of which the text of a choice is looked for
@@ -292,7 +292,7 @@ def contains(low: str, words: str) -> bool:
     return not re.search(r"(?:\bnot|n['’]t|不是|并非|不)\s*(?:the\s|a\s|an\s)?\Z", low[max(0, at - 16) : at])
 
 
-# What an answer states of itself comes between the two, in the order of the text: evaluators/statements.py.
+# What an answer states of itself comes between the two, in the order of the text: evaluators/choices/statements.py.
 FORMS: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("whole answer", whole),
     ("whole answer is a choice", whole_choice),

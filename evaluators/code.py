@@ -13,14 +13,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from evaluators import code_cases, code_names, languages
-from evaluators.code_process import EARLY, PATIENCE
-from evaluators.code_run import MIB, Result, Task, result, worded
-from evaluators.code_text import Found, bodies, candidates
 from evaluators.errors import EvaluationError
+from evaluators.programs import cases as code_cases
+from evaluators.programs import languages
+from evaluators.programs import names as code_names
+from evaluators.programs.extraction import Found, bodies, candidates
+from evaluators.programs.process import EARLY, PATIENCE
+from evaluators.programs.trial import MIB, Result, Task, result, worded
 from evaluators.registry import Evaluator
 from evaluators.sample import Sample, Verdict
-from evaluators.sandbox import Limits
+from evaluators.sandbox.bounded import Limits
 
 NO_CODE = "no code found"
 MORE = 65536  # bytes that may be printed beyond what is wanted

@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from evaluators import text, wording
+from evaluators import text
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator, NoSettings, evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 from evaluators.settings import settings_of
+from evaluators.words import wording
 
 Measure: TypeAlias = Callable[[str, Sample], Verdict]
 FACT = re.compile(r"\[?\s*fact\s*[:\uff1a]", re.IGNORECASE)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from evaluators import text, wording
+from evaluators import text
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator, NoSettings
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
+from evaluators.words import wording
 
 Measure: TypeAlias = Callable[[str, Sample], Verdict]
 NUMBER = re.compile(r"[0-9]+")

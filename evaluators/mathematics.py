@@ -8,11 +8,11 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from evaluators import apart
-from evaluators.equivalence import equivalence
 from evaluators.errors import EvaluationError
-from evaluators.latex import last_box
-from evaluators.numerals import last, plain
+from evaluators.formulas import apart
+from evaluators.formulas.equivalence import equivalence
+from evaluators.formulas.latex import last_box
+from evaluators.formulas.numerals import last, plain
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 

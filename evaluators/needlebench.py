@@ -4,11 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from evaluators import wording
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator, NoSettings
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 from evaluators.text import within
+from evaluators.words import wording
 
 BOXED = re.compile(r"\\boxed\s{0,9}\{\s{0,9}(?:\\text(?:bf|rm)?\s{0,9}\{)?([^{}]{1,200})\}")
 BOXED_TASKS = ("multi_reasoning", "atc")

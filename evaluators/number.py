@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from evaluators.errors import EvaluationError
-from evaluators.numerals import Numeral, last, number, numerals, plain, written
+from evaluators.formulas.numerals import Numeral, last, number, numerals, plain, written
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 

@@ -9,12 +9,14 @@ import msgspec
 from msgspec import Meta
 from rapidfuzz.distance import Levenshtein
 
-from evaluators import annotators, boxes, choice, wording
+from evaluators import choice
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator, evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 from evaluators.settings import settings_of
-from evaluators.wording import Take
+from evaluators.shown import annotators, boxes
+from evaluators.words import wording
+from evaluators.words.wording import Take
 
 # What some models put around an answer: GLM's box, and marks of turns.
 BOXED = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
@@ -22,7 +24,7 @@ MARK = re.compile(r"<\|\w{1,40}\|>|<unk>")
 ABOVE = (0.1, 0.3, 0.5, 0.7, 0.9)
 SHOWN = 60
 
-Taking = Annotated[Take, Meta(description="Which part of the text is the answer: evaluators/wording.py, taken.")]
+Taking = Annotated[Take, Meta(description="Which part of the text is the answer: evaluators/words/wording.py, taken.")]
 
 
 class Anls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +107,7 @@ def without_marks(text: str) -> str:
 
 
 def vqa(text: str, sample: Sample, settings: Vqa) -> Verdict:
-    """Agreement with the people who answered: evaluators/annotators.py. The part `majority` is 1 above one half."""
+    """Agreement with people who answered: evaluators/shown/annotators.py. The part `majority` is 1 above one half."""
     answers = [annotators.normal(one) for one in answers_of(sample)]
     found, rule = wording.taken(without_marks(text), settings.take)
     if not found:

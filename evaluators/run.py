@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from evaluators.answers.filters import prepare
+from evaluators.answers.reasoning import Answer, answer_of
 from evaluators.errors import EvaluationError
-from evaluators.filters import prepare
-from evaluators.reasoning import Answer, answer_of
 from evaluators.registry import Evaluator, evaluator
 from evaluators.sample import Sample, Verdict
 from evaluators.scored import Scored

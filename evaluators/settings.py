@@ -17,14 +17,16 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     args: Annotated[dict[str, Any], Meta(description="Settings of the evaluator.")] = {}
     filters: Annotated[
         list[str | dict[str, Any]],
-        Meta(description="What is done to the text before it is scored, in this order: evaluators/filters.py."),
+        Meta(description="What is done to the text before it is scored, in this order: evaluators/answers/filters.py."),
     ] = []
     repeats: Annotated[int, Meta(ge=1, description="Answers to each question, unless --repeats says.")] = 1
     groups: Annotated[dict[str, list[str]], Meta(description="Names of groups of subsets, each with a score.")] = {}
     join: Annotated[
         list[str], Meta(description="Columns of the data set's files that scoring needs and outputs.jsonl has not.")
     ] = []
-    judge: Annotated[dict[str, Any], Meta(description="How a judge is asked, where one is: evaluators/judge.py.")] = {}
+    judge: Annotated[
+        dict[str, Any], Meta(description="How a judge is asked, where one is: evaluators/judging/judge.py.")
+    ] = {}
     labels: Annotated[dict[str, Any], Meta(description="Of perplexity mode: evaluators/ppl.py.")] = {}
 
 

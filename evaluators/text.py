@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from evaluators import chinese, overlap, wording
-from evaluators.overlap import Method
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
-from evaluators.wording import Form, Language, Take
+from evaluators.words import chinese, overlap, wording
+from evaluators.words.overlap import Method
+from evaluators.words.wording import Form, Language, Take
 
 SHOWN = 60  # characters of a reference in `why`
 
 Separator = Annotated[str, Meta(description="What stands between several references in one text, such as |.")]
-Taking = Annotated[Take, Meta(description="Which part of the text is the answer: evaluators/wording.py, taken.")]
+Taking = Annotated[Take, Meta(description="Which part of the text is the answer: evaluators/words/wording.py, taken.")]
 Speaking = Annotated[Language, Meta(description="en, zh, or other (no Latin script); else the texts tell.")]
 Normalizing = Annotated[Form, Meta(description="Normal form in which texts are compared; each has those before it.")]
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from evaluators.bfcl import BFCL, EVALUATORS, score, totals
-from evaluators.calls import in_text
 from evaluators.errors import EvaluationError
+from evaluators.functions.calls import in_text
 from evaluators.sample import Sample, Verdict
 from perfcore.errors import UserError
 from perfcore.workload import registry

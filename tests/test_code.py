@@ -14,12 +14,16 @@ from typing import Any
 
 import pytest
 
-from evaluators import code, code_cases, code_plain, languages, sandbox
+from evaluators import code
 from evaluators.code import Code
-from evaluators.code_text import bodies, candidates
 from evaluators.errors import EvaluationError
+from evaluators.programs import cases as code_cases
+from evaluators.programs import languages
+from evaluators.programs import plain as code_plain
+from evaluators.programs.extraction import bodies, candidates
 from evaluators.registry import evaluator
 from evaluators.sample import Sample, Verdict
+from evaluators.sandbox import bounded as sandbox
 from evaluators.settings import evaluation_of, settings_of
 from perfcore.workload import catalogue, registry
 from perfcore.workload.source import Made, Wanted

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators import filters
+from evaluators.answers import filters
+from evaluators.answers.filters import FILTERS, prepare
+from evaluators.answers.reasoning import TAGS, Answer, answer_of, without_reasoning
 from evaluators.errors import EvaluationError
-from evaluators.filters import FILTERS, prepare
-from evaluators.reasoning import TAGS, Answer, answer_of, without_reasoning
 from evaluators.sample import Sample
-from evaluators.vote import majority, tally
+from evaluators.statistics.vote import majority, tally
 from perfcore.records import think
 
 PAGE = Path(__file__).parents[1] / "docs" / "filters.md"

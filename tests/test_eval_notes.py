@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evaluators.figures import result_of
-from evaluators.notes import is_loop, remarks
 from evaluators.scored import Scored
+from evaluators.statistics.figures import result_of
+from evaluators.statistics.notes import is_loop, remarks
 
 
 def told(*changed: dict[str, Any], max_tokens: int | None = None) -> str:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators import intervals, repeats, significance
 from evaluators.errors import EvaluationError
-from evaluators.figures import result_of
-from evaluators.result import Items, Measure, Result
 from evaluators.scored import Scored
+from evaluators.statistics import intervals, repeats, significance
+from evaluators.statistics.figures import result_of
+from evaluators.statistics.result import Items, Measure, Result
 
 
 def answers(*items: Sequence[float], extracted: Sequence[Sequence[object]] = ()) -> list[Scored]:

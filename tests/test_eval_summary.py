@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from evaluators import grid, summary
 from evaluators.errors import EvaluationError
-from evaluators.figures import result_of
-from evaluators.grid import Column
-from evaluators.groups import Member, group_of
-from evaluators.result import Measure, Result, decode, encode
 from evaluators.scored import Scored, is_truncated
+from evaluators.statistics import grid, summary
+from evaluators.statistics.figures import result_of
+from evaluators.statistics.grid import Column
+from evaluators.statistics.groups import Member, group_of
+from evaluators.statistics.result import Measure, Result, decode, encode
 
 
 def line(at: int, score: float | None = 1.0, **given: Any) -> Scored:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from evaluators.errors import EvaluationError
-from evaluators.judge import (
+from evaluators.judged import EVALUATORS, JudgedSettings, calibration_error
+from evaluators.judging.judge import (
     Contract,
     JudgeSettings,
     Judging,
@@ -20,11 +21,10 @@ from evaluators.judge import (
     strategy_of,
     to_judge,
 )
-from evaluators.judged import EVALUATORS, JudgedSettings, calibration_error
-from evaluators.panel import Judged, Reply, Vote, decided, report, rescored, rule_of, vote_of
+from evaluators.judging.panel import Judged, Reply, Vote, decided, report, rescored, rule_of, vote_of
+from evaluators.judging.verdicts import read
 from evaluators.sample import Sample, Verdict
 from evaluators.scored import Scored
-from evaluators.verdicts import read
 
 JUDGES = Path(__file__).parents[1] / "configs" / "judges"
 CONTRACTS = {

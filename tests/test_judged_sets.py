@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluators.judge import questions
+from evaluators.judging.judge import questions
 from evaluators.sample import Sample
 from evaluators.settings import evaluation_of
 from perfcore.errors import UserError

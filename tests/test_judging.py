@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evaluators.panel import Judged, report
+from evaluators.judging.panel import Judged, report
 from evaluators.sample import Sample, Verdict
 from evaluators.settings import Evaluation
 from perfcore.errors import UserError

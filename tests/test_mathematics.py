@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from benchmarks import math_scoring
-from evaluators import apart
-from evaluators.apart import TooHardError
 from evaluators.errors import EvaluationError
-from evaluators.latex import last_box, normal
+from evaluators.formulas import apart
+from evaluators.formulas.apart import TooHardError
+from evaluators.formulas.latex import last_box, normal
 from evaluators.mathematics import Math, find, reference, score
 from evaluators.sample import Sample, Verdict
 from perfcore.workload import registry
@@ -324,7 +324,7 @@ def test_no_python_in_an_answer_is_run(tmp_path: Path, form: str, wanted: str) -
 def test_the_process_that_compares_formulas_refuses_to_run_text_and_to_write_files(tmp_path: Path) -> None:
     script = f"""
 import sympy
-from evaluators import algebra
+from evaluators.formulas import algebra
 algebra.confine()
 for attempt in (lambda: eval("1 + 1"), lambda: sympy.sympify("1 + x"), lambda: __import__("os").system("true"),
                 lambda: open({str(tmp_path / "file")!r}, "w").write("x")):

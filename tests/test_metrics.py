@@ -313,7 +313,7 @@ def test_keys_of_metrics_json_are_these() -> None:
     assert list(found) == [
         "schema", "duration_s", "requests", "latency", "tokens", "lengths", "client_tokens", "throughput",
         "concurrency", "rate", "arrivals", "errors", "retried", "error_samples", "finish_reasons", "connections",
-        "targets", "classes", "workers", "validity", "absent",
+        "targets", "classes", "workers", "validity", "diagnosis", "absent",
     ]  # fmt: skip
     assert found["schema"] == "perfcore.metrics/1"
     assert list(found["requests"]) == ["total", "ok", "failed", "retries", "after_stop", "bad_json_events"]

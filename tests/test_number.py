@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from evaluators.errors import EvaluationError
+from evaluators.formulas.numerals import numerals, plain, written
 from evaluators.number import Number, find, reference, score
-from evaluators.numerals import numerals, plain, written
 from evaluators.registry import evaluator
 from evaluators.sample import Sample
 from evaluators.settings import evaluation_of, settings_of

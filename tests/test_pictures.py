@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from evaluators import annotators, boxes
 from evaluators.errors import EvaluationError
 from evaluators.pictures import EVALUATORS
 from evaluators.sample import Sample, Verdict
 from evaluators.settings import settings_of
+from evaluators.shown import annotators, boxes
 
 
 def verdict(name: str, text: str, reference: Any, meta: dict[str, Any] | None = None, **args: Any) -> Verdict:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluators import sandbox, sandbox_proof, sandbox_run
 from evaluators.errors import EvaluationError
-from evaluators.sandbox import PYTHON, Limits, Outcome
+from evaluators.sandbox import bounded as sandbox
+from evaluators.sandbox import proof as sandbox_proof
+from evaluators.sandbox import ways as sandbox_run
+from evaluators.sandbox.bounded import PYTHON, Limits, Outcome
 
 ROOT = Path(__file__).parents[1]
 MIB = 1 << 20
@@ -157,7 +159,7 @@ os.execv({PYTHON!r}, ["sandbox-test", "-c", "import time\\nwhile True: time.slee
 
 
 def test_nothing_runs_on_when_the_one_who_started_it_is_killed() -> None:
-    text = "from evaluators import sandbox as s\nprint(s.how(), flush=True)\n"
+    text = "from evaluators.sandbox import bounded as s\nprint(s.how(), flush=True)\n"
     text += "s.run(['/bin/sleep', '60'], {}, b'', s.Limits(wall_s=60))"
     with subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -205,9 +207,8 @@ def test_the_proof_sees_a_file_of_the_host_that_is_shown() -> None:
     os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="needs root, and a python of all"
 )
 def test_it_works_for_an_ordinary_user_too(tmp_path: Path) -> None:
-    text = (
-        "from evaluators import sandbox as s; print(s.how()); print(s.run(['/bin/echo', 'hello'], {}, b'', s.Limits()))"
-    )
+    run = "print(s.run(['/bin/echo', 'hello'], {}, b'', s.Limits()))"
+    text = f"from evaluators.sandbox import bounded as s; print(s.how()); {run}"
     user = ["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups"]
     found = subprocess.run(
         [*user, "/usr/bin/python3", "-B", "-c", text],

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 
-from evaluators import chinese, overlap, wording
 from evaluators.errors import EvaluationError
 from evaluators.registry import evaluator
 from evaluators.sample import Sample, Verdict
 from evaluators.settings import settings_of
+from evaluators.words import chinese, overlap, wording
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = [
@@ -272,7 +272,7 @@ def test_no_text_takes_long(name: str, text: str) -> None:
 
 
 def test_cutting_chinese_leaves_no_file_and_says_nothing(tmp_path: Path) -> None:
-    code = "from evaluators import chinese; print(len(chinese.words('\u6211\u6765\u5230\u5317\u4eac')))"
+    code = "from evaluators.words import chinese; print(len(chinese.words('\u6211\u6765\u5230\u5317\u4eac')))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=ROOT,

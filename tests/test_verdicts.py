@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from evaluators.judge import Contract
-from evaluators.verdicts import RULES, Scale, field_text, percent, read
+from evaluators.judging.judge import Contract
+from evaluators.judging.verdicts import RULES, Scale, field_text, percent, read
 
 JUDGES = Path(__file__).parents[1] / "configs" / "judges"
 SCALES = {

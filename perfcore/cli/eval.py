@@ -13,8 +13,8 @@ from typing import Any
 import click
 import msgspec
 
-from evaluators import summary
-from evaluators.result import Result, decode
+from evaluators.statistics import summary
+from evaluators.statistics.result import Result, decode
 from perfcore.cli.counting import finish
 from perfcore.cli.dry import dry
 from perfcore.cli.load import Load, measure, notice, parameters

@@ -1,6 +1,5 @@
 """What the commands that send load have in common: their flags, one run with its progress, its report."""
 
-import dataclasses
 import json
 import os
 import sys
@@ -16,7 +15,8 @@ from perfcore.cli.flags import flags, spread
 from perfcore.cli.points import FLAGS, wanted
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
-from perfcore.report.live import Live, Snapshot
+from perfcore.report.live import Live
+from perfcore.report.live_screen import Snapshot, WorkerLoad
 from perfcore.report.preparing import Preparing
 from perfcore.report.terminal import show
 from perfcore.run.master import Outcome, Say
@@ -55,7 +55,7 @@ def measure(options: StressOptions, send: Send) -> Outcome:
         outcome = send(options, shown[0], notice(options), shown[1])
     finally:
         preparing.close()
-    live.close()
+        live.close()
     return outcome
 
 
@@ -69,7 +69,7 @@ def refuse_resume(options: StressOptions) -> None:
 
 def snapshot(now: Progress) -> Snapshot:
     """The master's progress in the words of the live line."""
-    return Snapshot(**dataclasses.asdict(now))
+    return Snapshot(**vars(now) | {"workers": tuple(WorkerLoad(**vars(one)) for one in now.workers)})
 
 
 def silent(*_: object) -> None:

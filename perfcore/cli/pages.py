@@ -31,8 +31,8 @@ EVALUATORS_HEAD = """# All evaluators
 {written}
 
 What `perfcore eval` scores answers with: `evaluator` in the table `evaluation` of a data set, or
-`--evaluation evaluator=NAME`; a setting is given as `--evaluation args.KEY=JSON`. [accuracy.md](accuracy.md) leads to the
-rules of each.
+`--evaluation evaluator=NAME`; a setting is given as `--evaluation args.KEY=JSON`. [accuracy.md](accuracy.md) leads to
+the rules of each.
 """
 
 PRESETS_HEAD = """# All presets and dialects

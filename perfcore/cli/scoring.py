@@ -12,15 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evaluators import run as scorer
 from evaluators.errors import EvaluationError
-from evaluators.figures import result_of
-from evaluators.load import by_concurrency
-from evaluators.notes import remarks
-from evaluators.panel import report, rescored, rule_of
+from evaluators.judging.panel import report, rescored, rule_of
 from evaluators.registry import evaluator
-from evaluators.result import Result, encode
 from evaluators.run import REFERENCE, Job
 from evaluators.scored import Scored
 from evaluators.settings import Evaluation, evaluation_of
+from evaluators.statistics.figures import result_of
+from evaluators.statistics.load import by_concurrency
+from evaluators.statistics.notes import remarks
+from evaluators.statistics.result import Result, encode
 from perfcore.cli.lots import Lot
 from perfcore.errors import UserError
 from perfcore.options import StressOptions

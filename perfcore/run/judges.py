@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from evaluators.errors import EvaluationError
-from evaluators.judge import Contract, JudgeSettings, Judging, Tags, check_contract, strategy_of
+from evaluators.judging.judge import Contract, JudgeSettings, Judging, Tags, check_contract, strategy_of
 from evaluators.settings import Evaluation
 from perfcore.errors import UserError
 from perfcore.options import OPTIONS, StressOptions, key_of

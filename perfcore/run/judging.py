@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from evaluators.errors import EvaluationError
-from evaluators.judge import JudgeSettings, Question, earlier_turns, name_of, questions, to_judge
-from evaluators.panel import Judged, Reply, Vote, decided, vote_of
+from evaluators.judging.judge import JudgeSettings, Question, earlier_turns, name_of, questions, to_judge
+from evaluators.judging.panel import Judged, Reply, Vote, decided, vote_of
 from evaluators.sample import Sample, Verdict
 from perfcore.errors import UserError
 from perfcore.options import StressOptions

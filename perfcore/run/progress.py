@@ -14,6 +14,14 @@ Show = Callable[["Progress"], None]
 
 
 @dataclass(frozen=True)
+class WorkerLoad:
+    """What one worker has in flight, and the processor time that it has used since its start."""
+
+    in_flight: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class Progress:
     """Counters of the measured phase so far; `done` counts failed requests too. TTFT covers the warm-up as well."""
 
@@ -24,20 +32,24 @@ class Progress:
     token_events: int
     ttft_p50_ms: float | None
     ttft_p99_ms: float | None
+    ttft_count: int = 0
+    ttft_total_ms: float = 0.0
+    workers: tuple[WorkerLoad, ...] = ()
 
 
 def totals(control: Control) -> dict[str, int]:
     """Counters added up over the workers."""
-    sums: dict[str, int] = {}
-    for worker in range(control.workers):
-        for name, value in control.counters(worker).items():
-            sums[name] = sums.get(name, 0) + value
-    return sums
+    return added_up([control.counters(worker) for worker in range(control.workers)])
+
+
+def added_up(counters: list[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(one[name] for one in counters) for name in counters[0]} if counters else {}
 
 
 def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Progress:
     """Where the run stands; `before` are the totals when the measured phase began."""
-    now = totals(control)
+    counters = [control.counters(worker) for worker in range(control.workers)]
+    now = added_up(counters)
     ttft = Histogram()
     for worker in range(control.workers):
         ttft.merge(Histogram(control.ttft_buffer(worker)))
@@ -49,6 +61,9 @@ def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Prog
         token_events=now["token_events"] - before["token_events"],
         ttft_p50_ms=in_ms(ttft.percentile(50)),
         ttft_p99_ms=in_ms(ttft.percentile(99)),
+        ttft_count=ttft.count,
+        ttft_total_ms=ttft.count * (ttft.mean or 0.0) / 1e6,
+        workers=tuple(WorkerLoad(one["in_flight"], one["cpu_ns"] / NS) for one in counters),
     )
 
 

@@ -1,0 +1,188 @@
+"""What an answer says of itself: boxes, "the answer is", "I choose", and the same in Chinese. The last one counts."""
+# ruff: noqa: RUF001
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from evaluators.choices.letters import BEFORE, BUT, MOST, Case, Read, read_at
+
+CLOSING = 320  # characters at the end that are looked at first
+GAP = 48  # characters between "answer" and "is"
+LINK = re.compile(
+    rf"(?P<gap>[^.!?;\n。！？；:：=]{{0,{GAP}}}?)"
+    r"(?P<link>\b(?:is|are|was|be)(?:\b|(?=n['’]t))(?P<not>\s?(?:not\b|n['’]t\b))?|[:：=]|\s[-–—]{1,2}>?\s|→"
+    r"|(?<=[\s*_#\]])\n|(?<=answer)[\n>]|(?<=answer)['’]s\b)",
+    re.IGNORECASE,
+)
+# Words between "answer" and "is" after which no answer comes; those of the first group deny what follows.
+DENIES = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n['’]t\b")
+DOUBTS = re.compile(r"\b(?:whether|if|could|might|may|can|choices|options|because|why|how|what|depends?)\b")
+CONDITION = re.compile(
+    r"(?:\b(?:if|whether|suppos(?:e|ing)|assum(?:e|ing)|unless)\b[^.!?\n,]*"
+    r"|\b(?:wrong|incorrect|previous|initial|earlier|original|false|your|student['’]s)\s*"
+    r"|(?:n['’]t|\bnot)\s(?:think|believe|say|mean)[^.!?\n,]*|\bdoubt[^.!?\n,]*|(?:如果|假如|假设|若|并非|不认为)[^。！？\n，,]*"
+    r"|\b(?:might|could|may)\s(?:say|think|argue|guess|believe|assume)[^.!?\n,]*)\Z"
+)
+QUALIFIERS = frozenset(
+    {"correct", "right", "best", "appropriate", "accurate", "suitable", "true", "likely", "final", "my", "answer"}
+)
+I_CHOOSE = re.compile(
+    r"(?:\b(?:i|we)(?:['’](?:d|ll|m))?(?:\s(?:would|will|should|shall|must|can|have\sto|therefore|thus|am\sgoing\sto|have"
+    r"|would\slike\sto))?|(?:\A|\n|therefore|thus|hence|so|conclusion),?)\s*\Z"
+)
+CHOOSERS = frozenset(
+    {"i", "we", "i'd", "i'll", "i’d", "i’ll", "i'm", "we'd", "we'll", "will", "would", "should", "shall", "must", "can"}
+    | {"to", "have", "therefore", "thus", "hence", "so"}
+)
+CHOOSE = re.compile(r"(?:choos\w*|chose|select\w*|pick\w*|go(?:ing)?\swith)\b:?\s*", re.IGNORECASE)
+ZH_LINK = re.compile(r"(?P<gap>[^。！？；;\n]{0,16}?)(?P<link>是|为|选择|选|[:：=＝】])")
+ZH_DENIES = re.compile(r"不|非|没|错")
+ZH_PICK = re.compile(r"选择?\s{0,2}(?:答案|选?项)?\s{0,2}(?:应该|应当|应)?(?:是|为|[:：])?\s{0,2}")
+ZH_RIGHT = re.compile(r"正确的?(?:答案|选项|说法|一项|表述|是选项)?\s{0,2}(?:应该|应当|应)?(?:是|为|[:：])")
+SETTLED = ("正确", "答案", "合适", "恰当", "应", "选", "选择", "故", "佳", "符合", "是", "为")
+NO_PICK = frozenset("不别未误勿单多备候筛挑首可供任错未没入当海")
+
+
+class Statement(NamedTuple):
+    """Letters that were stated, where, and by which rule; several where an answer hedges or is a set."""
+
+    letters: str
+    at: int
+    rule: str
+
+
+def last_statement(case: Case, language: str) -> Statement | None:
+    """The last statement of the text, of whichever kind."""
+    # Most answers close with it: what is before is seldom looked at.
+    near = max(0, len(case.text) - CLOSING)
+    return last_after(case, language, near) or (last_after(case, language, 0) if near else None)
+
+
+def last_after(case: Case, language: str, start: int) -> Statement | None:
+    """The last statement that begins after a place."""
+    best, ascii_only = Statement("", -1, ""), case.text.isascii()
+    for words, rule, wanted, read in KINDS:
+        if (language and wanted and language != wanted) or (wanted == "zh" and ascii_only):
+            continue
+        for word in words:
+            found = latest(case, word, read, max(start, best.at - 2 * BEFORE - GAP))
+            if found is not None and found.at > best.at:
+                best = Statement(found.letters, found.at, rule)
+    return best if best.at >= 0 else None
+
+
+def latest(case: Case, word: str, read: Callable[[Case, int], Read | None], start: int) -> Read | None:
+    """The last place of a word, after `start`, from which letters can be read that are not only supposed."""
+    low = case.low
+    at = low.rfind(word, start)
+    for _ in range(MOST):
+        if at < 0:
+            return None
+        found = read(case, at)
+        if found is not None and not conditional(low, at):
+            return found
+        at = low.rfind(word, start, at)
+    return None
+
+
+def boxed(case: Case, at: int) -> Read | None:
+    r"""After `\boxed` or `\fbox`."""
+    return read_at(case, at + len("boxed")) if case.low[at - 1 : at] in ("\\", "f") else None
+
+
+def answer(case: Case, at: int) -> Read | None:
+    """After "answer": "is", a colon, a dash or the end of a heading."""
+    found = LINK.match(case.text, at + len("answer"))
+    if found is None:
+        return None
+    gap = found["gap"].lower()
+    if found["not"] or DENIES.search(gap):
+        return after_but(case, found.start("link"))
+    if DOUBTS.search(gap) or (found["link"] == "\n" and gap.strip(" *_#")):
+        return None
+    return read_at(case, found.end(), colon=found["link"] in ":：")
+
+
+def option(case: Case, at: int) -> Read | None:
+    """After "the correct option", "the best choice" and such."""
+    before = case.low[max(0, at - BEFORE) : at].replace("*", " ").split()
+    if not before or before[-1] not in QUALIFIERS:
+        return None
+    end = next(len(word) for word in ("option", "choice", "letter", "statement") if case.low.startswith(word, at))
+    found = LINK.match(case.text, at + end)
+    if found is None or DOUBTS.search(found["gap"].lower()) or (found["link"] == "\n"):
+        return None
+    if found["not"] or DENIES.search(found["gap"].lower()):
+        return after_but(case, found.start("link"))
+    return read_at(case, found.end(), colon=found["link"] in ":：")
+
+
+def choose(case: Case, at: int) -> Read | None:
+    """After "I choose", "we select", "I'd go with"."""
+    before = case.low[max(0, at - BEFORE) : at]
+    if before.split()[-1:] and before.split()[-1].strip(",") not in CHOOSERS:
+        return None
+    found = CHOOSE.match(case.text, at)
+    there = read_at(case, found.end(), words=False) if found else None
+    return there if there and I_CHOOSE.search(before) else None
+
+
+def zh_answer(case: Case, at: int) -> Read | None:
+    """After the Chinese word for answer."""
+    start = at + len("答案")
+    direct = read_at(case, start)
+    if direct is not None:
+        return direct
+    found = ZH_LINK.match(case.text, start)
+    if found is None:
+        return None
+    if ZH_DENIES.search(found["gap"]):
+        return after_but(case, found.start("link")) or after_but(case, start)
+    return read_at(case, found.end(), colon=found["link"] in ":：")
+
+
+def zh_pick(case: Case, at: int) -> Read | None:
+    """After the Chinese word for choosing; "option A" alone is no choice."""
+    text = case.text
+    if at and text[at - 1] in NO_PICK:
+        return None
+    if text.startswith("项", at + 1) and not text[max(0, at - 8) : at].rstrip("的* ").endswith(SETTLED):
+        return None
+    found = ZH_PICK.match(text, at)
+    return read_at(case, found.end(), words=False) if found else None
+
+
+def zh_right(case: Case, at: int) -> Read | None:
+    """After "the right one is" in Chinese."""
+    if case.text[at - 1 : at] == "不":
+        return None
+    found = ZH_RIGHT.match(case.text, at)
+    return read_at(case, found.end()) if found else None
+
+
+def after_but(case: Case, at: int) -> Read | None:
+    """What is said in the place of what was denied: "not A but C"."""
+    window = case.text[at : at + BEFORE]
+    for found in BUT.finditer(window):
+        there = read_at(case, at + found.end())
+        if there is not None and found.start() > 1:
+            return there
+    return None
+
+
+def conditional(low: str, at: int) -> bool:
+    """Whether the words before a place only suppose or deny what follows."""
+    return CONDITION.search(low[max(0, at - BEFORE) : at]) is not None
+
+
+# Words that are looked for, the rule's name, its language ("" any), and how the letters after it are read.
+KINDS: tuple[tuple[tuple[str, ...], str, str, Callable[[Case, int], Read | None]], ...] = (
+    (("boxed", "fbox"), "boxed", "", boxed),
+    (("answer",), "answer is", "en", answer),
+    (("option", "choice", "letter", "statement"), "right option is", "en", option),
+    (("choos", "chose", "select", "pick", "go with", "going with"), "choose", "en", choose),
+    (("答案",), "答案", "zh", zh_answer),
+    (("选",), "选", "zh", zh_pick),
+    (("正确",), "正确的是", "zh", zh_right),
+)
