@@ -1,15 +1,15 @@
 """A chat service on loopback that adds two numbers, well or badly as it is told to, and remembers what it was asked."""
 
 import contextlib
-import http.server
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.loopback import Connection, serving
 
 Reply = Callable[[int, int, int], str]  # of two numbers, and how often they were asked for before
 
@@ -42,33 +42,19 @@ class Service:
 @contextlib.contextmanager
 def answering(service: Service) -> Iterator[Service]:
     """The service while it runs."""
-    handler = type("Answering", (Handler,), {"service": service})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        service.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(type("Answering", (Handler,), {"service": service})) as service.url:
+        yield service
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Connection):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     service: Service
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-    def do_GET(self) -> None:
+    def get(self) -> None:
         self.send(200, "application/json", json.dumps({"data": [{"id": "adder"}]}).encode())
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self, body: dict[str, Any]) -> None:
         service = self.service
         said = body["messages"][-1]["content"]
         time.sleep(service.wait_s)
@@ -87,14 +73,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop"}
         event = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}).encode()
         self.send(200, "text/event-stream", b"data: " + event + b"\n\ndata: [DONE]\n\n")
-
-    def send(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(body)
 
 
 def sums(path: Path, number: int, **more: Any) -> Path:

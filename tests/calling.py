@@ -4,9 +4,7 @@ Beside it the calls that possible answers of BFCL stand for, written in all the 
 """
 
 import contextlib
-import http.server
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from perfcore.workload import registry
 from perfcore.workload.row import Row
 from perfcore.workload.source import Wanted
+from tests.loopback import Connection, serving
 
 Call = tuple[str, dict[str, Any]]
 ROOT = Path(__file__).parents[1]
@@ -38,33 +37,19 @@ class Caller:
 @contextlib.contextmanager
 def calling(caller: Caller) -> Iterator[Caller]:
     """The service while it runs."""
-    handler = type("Calling", (Handler,), {"caller": caller})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        caller.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield caller
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(type("Calling", (Handler,), {"caller": caller})) as caller.url:
+        yield caller
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Connection):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     caller: Caller
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+    def get(self) -> None:
+        self.send(200, "application/json", json.dumps({"data": [{"id": "caller"}]}).encode())
 
-    def do_GET(self) -> None:
-        self.send("application/json", json.dumps({"data": [{"id": "caller"}]}).encode())
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self, body: dict[str, Any]) -> None:
         self.caller.bodies.append(body)
         reply = self.caller.replies[body["messages"][-1]["content"]]
         deltas = [{"content": reply}] if isinstance(reply, str) else list(pieces(reply))
@@ -72,15 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         events: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
         events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         lines = [f"data: {json.dumps(event)}\n\n" for event in events]
-        self.send("text/event-stream", "".join([*lines, "data: [DONE]\n\n"]).encode())
-
-    def send(self, kind: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(body)
+        self.send(200, "text/event-stream", "".join([*lines, "data: [DONE]\n\n"]).encode())
 
 
 def pieces(calls: Sequence[Call]) -> Iterator[dict[str, Any]]:

@@ -4,11 +4,12 @@ import contextlib
 import http.server
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.loopback import serving
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 SHORT, LONG = 2, 100
@@ -39,15 +40,8 @@ class Manners:
 @contextlib.contextmanager
 def obliging(manners: Manners) -> Iterator[str]:
     """The base URL of the service."""
-    handler = type("Obliging", (Handler,), {"manners": manners})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(type("Obliging", (Handler,), {"manners": manners})) as url:
+        yield url
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,12 +1,10 @@
 """Perplexity mode: a request for each choice, the log probabilities of its prompt in outputs.jsonl, and the score."""
 
-import contextlib
 import http.server
 import json
 import math
 import random
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from perfcore.workload import catalogue, registry
 from perfcore.workload.row import Row
 from perfcore.workload.source import Made, Wanted
 from tests.endtoend import measure
+from tests.loopback import serving
 
 
 class Asked(Sample, frozen=True, kw_only=True):
@@ -422,18 +421,6 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-@contextlib.contextmanager
-def serving() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 PRESET = """
 reader = "table"
 about = "Animals."
@@ -468,7 +455,7 @@ def test_a_run_over_a_preset_leaves_lines_that_can_be_scored(tmp_path: Path, nam
         {"question": "what does a dog do ? it", "one": "barks", "two": "purrs all day", "answer": "A"},
         {"question": "who purrs ? my", "one": "dog", "two": "big cat", "answer": "A"},
     )
-    with serving() as url:
+    with serving(Server) as url:
         where = {"config_dir": tmp_path, "data_dir": tmp_path, "dataset": (name,), "dialect": dialect}
         run = measure(tmp_path / "run", url, stream=False, model="m", requests=6, concurrency=2, **where)
     lines = (run.folder / "outputs.jsonl").read_bytes().splitlines()
@@ -483,6 +470,6 @@ def test_a_run_over_a_preset_leaves_lines_that_can_be_scored(tmp_path: Path, nam
 
 
 def test_a_run_that_does_not_ask_has_no_such_field(tmp_path: Path) -> None:
-    with serving() as url:
+    with serving(Server) as url:
         run = measure(tmp_path / "run", url, stream=False, model="m", prompt=("a b",), requests=2, max_tokens=1)
     assert all("prompt_logprobs" not in output for output in run.outputs())
