@@ -23,7 +23,11 @@ extensions = [
 setup(
     packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators*"]), "perfcore.configs"],
     package_dir={"perfcore.configs": "configs"},
-    package_data={"perfcore.configs": ["**/*.toml"], "perfcore_ext": ["*.pyx", "*.pxd", "*.pyi", "py.typed"]},
+    package_data={
+        "perfcore.configs": ["**/*.toml"],
+        "perfcore.report": ["page/*"],
+        "perfcore_ext": ["*.pyx", "*.pxd", "*.pyi", "py.typed"],
+    },
     exclude_package_data={"perfcore_ext": ["*.c"]},
     ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, nthreads=JOBS),
     options={"build_ext": {"parallel": JOBS}},

@@ -1,7 +1,9 @@
 """`perfcore report`: finish the folder of a run or of several, also a killed one's, and print its report."""
 
+import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,12 +13,20 @@ from perfcore.records.series import is_series
 from perfcore.report import series, tune
 from perfcore.report.terminal import show
 
+FIGURES = "perfcore.report.figures"  # a module by its name, not an import: matplotlib is loaded where plots are drawn
+
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json, or summary.json, instead of tables.")
-def command(run: Path, as_json: bool) -> None:
+@click.option("--html", is_flag=True, help="Print where report.html is instead of tables.")
+@click.option("--png", is_flag=True, help="Draw the plots of report.html as PNG under plots, and print where they are.")
+def command(run: Path, as_json: bool, html: bool, png: bool) -> None:
     """Finish the folder of a run, or of several under one parent, and print its report; of a search what it found."""
+    if html or png:
+        finish_all(run)
+        click.echo("\n".join(map(str, written(run, html, png))))
+        return
     if (kept := run / (tune.JSON if as_json else tune.TEXT)).is_file():
         click.echo(kept.read_text(encoding="utf-8"), nl=False)
         return
@@ -37,3 +47,19 @@ def print_summary(parent: Path, as_json: bool) -> None:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(series.text(summary, parent)))
+
+
+def finish_all(folder: Path) -> None:
+    """Finish a run, or all of a folder of several."""
+    if is_series(folder):
+        series.finish_series(folder, finish)
+    else:
+        finish(folder)
+
+
+def written(folder: Path, html: bool, png: bool) -> list[Path]:
+    """The pages of a folder and of the runs in it, and the plots of these pages where they are to be drawn."""
+    pages = sorted([*folder.glob("report*.html"), *(folder.glob("*/report*.html") if is_series(folder) else ())])
+    draw: Callable[[Path], list[Path]] = importlib.import_module(FIGURES).draw if png else lambda _: []
+    drawn = [path for page in pages for path in draw(page)]
+    return [*(pages if html else ()), *drawn]

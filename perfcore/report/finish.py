@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from perfcore import slo
 from perfcore.analysis import metrics, notes
+from perfcore.analysis.clues import EXACT, FREE, LIMIT, NO_TEXTS, Texts, looked_at
 from perfcore.analysis.families import recognised
 from perfcore.errors import UserError
-from perfcore.records import scrapes, store
+from perfcore.records import scrapes, store, texts
 from perfcore.records.counting import Counter
 from perfcore.report import terminal
 from perfcore.report.files import write
@@ -29,8 +30,12 @@ class Files(NamedTuple):
 FILES = Files("metrics.json", "report.txt", "")
 BESIDE = Files("steady.json", "report-steady.txt", "-steady")
 
+# The model of `perfcore simulate`, unless it is told to give it another name.
+SIMULATED = "simulated"
+
 # A module by its name, not an import: matplotlib takes longer to load than most runs take to finish.
 PLOTS = "perfcore.report.plots"
+PAGE = "perfcore.report.html"
 
 
 def finish(run_dir: Path, plots: bool = True, counter: Counter | None = None) -> dict[str, Any]:
@@ -65,13 +70,16 @@ def evaluated(
 ) -> dict[str, Any]:
     """Compute the metrics and write them, the report and the plots."""
     told = scrapes.build(run_dir, recognised)
-    found = metrics.compute(run, cores(described), steady, objectives(described), told)
+    found = metrics.compute(
+        run, cores(described), steady, objectives(described), told, said(run_dir, described), lengths(described)
+    )
     write(run_dir / files.metrics, encodable(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
     write(run_dir / files.report, encodable(terminal.render(found, run_dir)))
     if plots:
         window = found.get("window")
         edges = None if window is None else (window["start_ns"], window["end_ns"])
         importlib.import_module(PLOTS).draw(run, run_dir, edges, files.suffix)
+        importlib.import_module(PAGE).write_page(run, found, described, run_dir, told, files.suffix)
     return found
 
 
@@ -104,6 +112,20 @@ def think_tags(described: dict[str, Any]) -> str:
     options = described.get("options")
     told = options.get("think_tags") if isinstance(options, dict) else None
     return told if isinstance(told, str) else "auto"
+
+
+def said(run_dir: Path, described: dict[str, Any]) -> Texts:
+    """What answers say; those of the simulator repeat themselves on purpose."""
+    return NO_TEXTS if described.get("model") == SIMULATED else looked_at(texts.said(run_dir))
+
+
+def lengths(described: dict[str, Any]) -> str:
+    """Whether answers were asked for in exact lengths, up to a limit, or to be scored, whatever their length."""
+    options, command = described.get("options"), described.get("command")
+    if isinstance(command, list) and command[1:2] == ["eval"]:
+        return FREE
+    asked = options if isinstance(options, dict) else {}
+    return EXACT if asked.get("ignore_eos") or asked.get("output_tokens") is not None else LIMIT
 
 
 def cores(described: dict[str, Any]) -> int | None:

@@ -21,7 +21,9 @@ from perfcore.report.files import write as write_file
 from perfcore.report.text import NONE, clean, encodable, number
 
 SCHEMA = "perfcore.summary/1"
-PLOTS = "perfcore.report.series_plots"  # a module by its name, not an import: see perfcore/report/finish.py
+# Modules by their names, not imports: see perfcore/report/finish.py.
+PLOTS = "perfcore.report.series_plots"
+PAGE = "perfcore.report.html_series"
 STATES = {0: "finished", 1: "failed", 130: "interrupted", None: "killed"}
 NAME_LENGTH = 30  # of what is shown of a path as it is
 LATENCIES = ("ttft_ms", "tpot_ms", "itl_ms", "e2el_ms")
@@ -71,7 +73,7 @@ KEPT = (
 
 
 def write(parent: Path, metrics_of: Callable[[Path], Metrics | None], plots: bool = False) -> Summary:
-    """Write summary.json, .txt, .md and .csv, and with `plots` the PNGs; returns what summary.json holds.
+    """Write summary.json, .txt, .md and .csv, and with `plots` the PNGs and the page; returns what summary.json holds.
 
     `metrics_of` gives the metrics of the run in a folder, None where there are none. Works with any number of runs
     finished. Raises UserError where the folder is none of several runs, or a file cannot be written.
@@ -83,6 +85,7 @@ def write(parent: Path, metrics_of: Callable[[Path], Metrics | None], plots: boo
     write_file(parent / "summary.csv", encodable(comma_separated(summary)))
     if plots:
         importlib.import_module(PLOTS).draw(summary, parent)
+        importlib.import_module(PAGE).write_page(summary, parent)
     return summary
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfcore.records.taxonomy import explained
-from perfcore.report import ceilings, classes, layout, levels, service, steady
+from perfcore.report import ceilings, classes, diagnosis, layout, levels, service, steady
 from perfcore.report.layout import framed, pick
 from perfcore.report.text import NONE, clean, listing, number
 
@@ -107,6 +107,7 @@ def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[
     yield from verdict(metrics["validity"])
     if share := ceilings.used(metrics["validity"], metrics["absent"]):
         yield Text(f"{share}\n")
+    yield from diagnosis.parts(metrics)
     if folder is not None:
         yield Text.assemble(("Folder  ", "bold"), clean(str(folder), 4096))
 
