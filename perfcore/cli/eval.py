@@ -57,7 +57,10 @@ def run(runs: tuple[Path, ...], **given: Any) -> int:
         return 0
     if runs and not is_collected(runs):
         lots = of_runs(runs, finish, options.config_dir)
-        return scored(evaluation.create(options.out or own_folder(runs), again=True), lots, options)
+        code = scored(evaluation.create(options.out or own_folder(runs), again=True), lots, options)
+        if options.out is None:
+            show_in_pages(runs)
+        return code
     if options.predictions:
         lots = of_files(options)
         return scored(evaluation.create(options.out, again=options.rescore), lots, options)
@@ -75,6 +78,12 @@ def is_collected(runs: Sequence[Path]) -> bool:
 def own_folder(runs: Sequence[Path]) -> Path | None:
     """Where runs are scored without --out: a single one in its own folder."""
     return runs[0] / evaluation.COMMAND if len(runs) == 1 else None
+
+
+def show_in_pages(runs: Sequence[Path]) -> None:
+    """Make the page of a run again that was scored in its own folder: it shows the scores, too."""
+    if len(runs) == 1 and (runs[0] / "report.html").is_file() and (runs[0] / "run.json").is_file():
+        finish(runs[0])
 
 
 def refuse_contradictions(runs: Sequence[Path], plan: Wanted, options: StressOptions) -> None:
