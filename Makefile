@@ -32,8 +32,8 @@ $(READY): pyproject.toml setup.py $(wildcard perfcore_ext/*.pyx perfcore_ext/*.p
 demo: $(READY) ## load the built-in simulator for 10 seconds and print the report
 	@$(BIN)/perfcore stress --duration 10s --concurrency 16
 
-test: $(READY) ## run all tests but those of real servers
-	@$(BIN)/python -m pytest -q
+test: $(READY) ## run all tests but those of real servers, in two processes
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: $(READY) ## ruff, format, mypy strict, cython with warnings as errors
 	@$(BIN)/ruff check .
@@ -43,8 +43,12 @@ check: $(READY) ## ruff, format, mypy strict, cython with warnings as errors
 	for module in perfcore_ext/*.pyx; do $(CYTHON) "$$module" -o "$$folder/$$(basename "$$module" .pyx).c"; done
 	@echo "all checks passed"
 
-docs: $(READY) ## write docs/options.md out of the list of options
+docs: $(READY) ## write the reference pages out of the code, check all links, build the site to site/
 	@$(BIN)/perfcore list options > docs/options.md
+	@for topic in datasets evaluators presets; do $(BIN)/perfcore list $$topic --markdown > docs/reference-$$topic.md; done
+	@$(BIN)/python -c 'import material' 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 bench: $(READY) ## measure perfcore against bare libcurl and its peers; write docs/performance.md
 	@$(BIN)/python -m benchmarks
@@ -59,6 +63,6 @@ test-servers: $(READY) ## test against real inference servers, each in its own e
 	@$(BIN)/python -m pytest -q -m servers tests/servers
 
 clean: ## remove .venv and everything built
-	@rm -rf .venv build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist site ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@rm -f perfcore_ext/*.so perfcore_ext/*.c perfcore_ext/*.html
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
