@@ -13,6 +13,7 @@ from perfcore.analysis import (
     arrivals,
     classes,
     counts,
+    diagnosis,
     inflight,
     latency,
     lengths,
@@ -26,6 +27,7 @@ from perfcore.analysis import (
     witness,
 )
 from perfcore.analysis.absent import Absent, settle
+from perfcore.analysis.clues import LIMIT, NO_TEXTS, Texts, clues
 from perfcore.analysis.measured import Flight, Measured, flight, opened, select, window
 from perfcore.analysis.notes import Load
 from perfcore.analysis.rules import LIMITED
@@ -46,6 +48,8 @@ class Beside:
     cores: int | None = None  # of the machine that sent the load
     objectives: Sequence[Objective] = ()
     scrapes: Scrapes | None = None
+    texts: Texts = NO_TEXTS
+    lengths: str = LIMIT
 
 
 def compute(
@@ -54,17 +58,20 @@ def compute(
     steady: bool = False,
     objectives: Sequence[Objective] = (),
     scrapes: Scrapes | None = None,
+    texts: Texts = NO_TEXTS,
+    lengths: str = LIMIT,
 ) -> dict[str, Any]:
     """The content of metrics.json (docs/run-folder.md): plain dicts, lists, text, numbers and None.
 
     `cores` is the number of processor cores of the machine that sent the load, for the certificate's advice. With
     `steady` rates and latencies are those of a window in which the load was steady, and `run` has its `stamps`.
     `objectives` are the service levels that goodput is counted by; `scrapes` is what the servers said of themselves.
+    `texts` and `lengths` are for the diagnosis: what answers say, and what lengths of them were asked for.
     """
     load, everything = notes.load(run.notes), select(run.requests)
     flown = flight(run.requests, notes.deaths(run.notes))
     of = of_window if steady else of_run
-    return settle(of(run, everything, flown, load, Beside(cores, objectives, scrapes)))
+    return settle(of(run, everything, flown, load, Beside(cores, objectives, scrapes, texts, lengths)))
 
 
 def of_run(run: Run, everything: Measured, flown: Flight, load: Load, beside: Beside) -> dict[str, Any]:
@@ -83,7 +90,8 @@ def of_run(run: Run, everything: Measured, flown: Flight, load: Load, beside: Be
         ),
         "validity": validity.certificate(witness.seen(run, everything, flown, load, beside.cores), reasons(told)),
     }
-    return found | told | goodput(run, everything, bounds, beside, found["throughput"])
+    found |= told | goodput(run, everything, bounds, beside, found["throughput"])
+    return found | {"diagnosis": diagnosed(run, everything, flown, load, found, beside)}
 
 
 def of_window(run: Run, everything: Measured, flown: Flight, load: Load, beside: Beside) -> dict[str, Any]:
@@ -106,7 +114,15 @@ def of_window(run: Run, everything: Measured, flown: Flight, load: Load, beside:
         "over_time": over_time(run, everything, flown, part.works["output_tokens_per_s"], bounds),
         "validity": certificate,
     }
-    return found | told | goodput(run, part.measured, steadyrun.edges(part), beside, found["throughput"])
+    found |= told | goodput(run, part.measured, steadyrun.edges(part), beside, found["throughput"])
+    return found | {"diagnosis": diagnosed(run, part.measured, flown, load, found, beside)}
+
+
+def diagnosed(
+    run: Run, measured: Measured, flown: Flight, load: Load, found: dict[str, Any], beside: Beside
+) -> list[dict[str, str]]:
+    """The key `diagnosis`: known patterns that these of the measured requests show."""
+    return diagnosis.diagnose(clues(run, measured, flown, load, found, beside.texts, beside.lengths))
 
 
 def classes_of_window(run: Run, everything: Measured, part: steadyrun.Part) -> list[dict[str, Any]] | Absent:

@@ -13,7 +13,7 @@ from perfcore.cli.accuracy import scores
 from perfcore.cli.folders import metrics_of, names
 from perfcore.errors import UserError
 from perfcore.records.series import is_series
-from perfcore.report import compare, compare_gate, compare_sweeps
+from perfcore.report import compare, compare_gate, compare_html, compare_sweeps
 from perfcore.report.compare_text import show
 
 # A module by its name, not an import: matplotlib takes longer to load than a comparison takes.
@@ -32,6 +32,9 @@ PLOTS = "perfcore.report.compare_plots"
 @click.option("--significant", is_flag=True, help="--fail-if only where the whole 95 % interval is beyond the limit.")
 @click.option("--all", "everything", is_flag=True, help="Show all metrics, and not only the most important ones.")
 @click.option("--png", type=click.Path(path_type=Path), metavar="DIR", help="Write overlaid plots there.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE|DIR", help="Write one page with tables and overlaid plots."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(
     runs: tuple[Path, ...],
@@ -39,6 +42,7 @@ def command(
     significant: bool,
     everything: bool,
     png: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Compare runs, or sweeps point by point: A is what the others are compared with.
@@ -56,18 +60,21 @@ def command(
     else:
         show(found, sys.stdout, everything)
     if png is not None:
-        made(png)
+        made(png, "--png")
         written = importlib.import_module(PLOTS).draw(found, drawn, png)
         click.echo(f"Plots  {', '.join(str(path) for path in written)}", err=as_json)
+    if html is not None:
+        made(compare_html.file_of(html).parent, "--html")
+        click.echo(f"Page   {compare_html.write_page(found, drawn, html)}", err=as_json)
     return compare_gate.exit_code(found["gates"])
 
 
-def made(folder: Path) -> None:
+def made(folder: Path, flag: str) -> None:
     """Create a folder; raises UserError where that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--png: cannot create {folder} ({error.strerror}); choose another folder") from None
+        raise UserError(f"{flag}: cannot create {folder} ({error.strerror}); choose another folder") from None
 
 
 def distinct(runs: tuple[Path, ...]) -> list[Path]:
