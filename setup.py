@@ -14,6 +14,9 @@ DIRECTIVES = {
     "initializedcheck": False,
 }
 JOBS = os.cpu_count() or 1
+# Folders without Python: to setuptools they are packages too.
+CONFIGS = [f"perfcore.configs.{path.name}" for path in sorted(Path("configs").iterdir()) if path.is_dir()]
+DATA = ["perfcore.configs", *CONFIGS, "perfcore.report.page"]
 
 extensions = [
     Extension(f"perfcore_ext.{source.stem}", [source.as_posix()], extra_compile_args=["-O3"], libraries=["dl"])
@@ -21,11 +24,11 @@ extensions = [
 ]
 
 setup(
-    packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators*"]), "perfcore.configs"],
+    packages=[*find_packages(include=["perfcore*", "perfcore_ext", "evaluators*"]), *DATA],
     package_dir={"perfcore.configs": "configs"},
     package_data={
-        "perfcore.configs": ["**/*.toml"],
-        "perfcore.report": ["page/*"],
+        **{name: ["*.toml"] for name in CONFIGS},
+        "perfcore.report.page": ["*"],
         "perfcore_ext": ["*.pyx", "*.pxd", "*.pyi", "py.typed"],
     },
     exclude_package_data={"perfcore_ext": ["*.c"]},
