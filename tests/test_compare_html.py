@@ -14,6 +14,7 @@ from tests.browser import Page, browser
 from tests.comparing import START, failure, folder, run_of
 from tests.endtoend import run_here
 from tests.pages import EVIL, block, held
+from tests.reference.records import MS
 from tests.test_compare import sweep
 
 
@@ -58,7 +59,7 @@ def test_the_table_has_the_numbers_of_both_runs_and_what_they_come_to(page: Path
 def test_limits_stand_first_and_the_worst_of_them_is_the_verdict(page: Path) -> None:
     assert held(page)["sections"][0]["name"] == "limits"
     verdict, table = blocks(page, "limits")
-    assert (verdict["word"], verdict["look"], verdict["means"]) == ("fail", "bad", "Limits that are passed: 1 of 4.")
+    assert (verdict["word"], verdict["look"], verdict["means"]) == ("fail", "bad", "Limits that are broken: 1 of 4.")
     assert [cells[0] for cells in table["rows"]] == ["fail", "pass", "pass", "pass"]
 
 
@@ -95,6 +96,14 @@ def test_a_shorter_run_is_not_drawn_after_its_end(pair: tuple[Path, Path], tmp_p
     assert None not in whole
     assert 0.3 < sum(value is None for value in short) / len(short) < 0.8
     assert short[short.index(None) :] == [None] * (len(short) - short.index(None))
+
+
+def test_windows_of_steady_runs_are_told(pair: tuple[Path, Path]) -> None:
+    _, (side, _) = compared(list(pair))
+    started = START - 1 * MS
+    window = {"start_ns": started + 500 * MS, "end_ns": started + 2500 * MS}
+    timed = [(0, side._replace(metrics={"window": window}), (started, started + 3000 * MS)), (1, side, (started, 0))]
+    assert compare_html.windows(timed) == " Measured windows: A 0.500 to 2.500 s."
 
 
 def test_a_run_without_an_answer_is_told_to_have_none(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -139,7 +148,8 @@ def test_sweeps_have_their_metrics_over_the_load_and_a_section_for_each_point(tm
         pytest.approx([100, 120], rel=0.1),
         pytest.approx([90, 150], rel=0.1),
     ]
-    assert [section["title"] for section in held(path)["sections"][2:4]] == ["concurrency 1", "concurrency 4"]
+    titles = [section["title"] for section in held(path)["sections"] if section["name"].startswith("point-")]
+    assert titles == ["concurrency 1", "concurrency 4"]
     assert blocks(path, "left")[0]["lines"] == ["Only in A (x): concurrency 2"]
 
 
@@ -153,6 +163,11 @@ def test_sweeps_have_their_metrics_over_the_load_and_a_section_for_each_point(tm
 )
 def test_the_load_of_a_point_is_read_from_its_title(point: str, parts: tuple[str, str, float | None]) -> None:
     assert compare_html.split(point) == parts
+
+
+def test_warnings_of_sweeps_name_their_points_unless_they_are_of_all() -> None:
+    points = [{"point": name, "setup": {"warnings": warnings}} for name, warnings in (("1", ["x", "y"]), ("2", ["x"]))]
+    assert list(compare_html.sweep_warnings(points)) == ["x", "y (1)"]
 
 
 def test_links_lead_to_the_pages_of_the_runs_that_have_one(tmp_path: Path) -> None:

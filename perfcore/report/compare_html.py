@@ -85,7 +85,7 @@ def gates(found: Sequence[Mapping[str, Any]]) -> Iterator[Block | None]:
         return
     worst = next((one for one in EXIT if any(gate["verdict"] == one for gate in found)), KEPT)
     count = sum(gate["verdict"] == worst for gate in found)
-    means = {HOLDS: "passed", KEPT: "not passed"}.get(worst, "not decided")
+    means = {HOLDS: "broken", KEPT: "kept"}.get(worst, worst)
     yield {
         "kind": "verdict",
         "title": "Limits",
@@ -95,15 +95,11 @@ def gates(found: Sequence[Mapping[str, Any]]) -> Iterator[Block | None]:
         "reasons": [],
         "term": "",
     }
-    rows = [
-        [
-            WORDS.get(gate["verdict"], gate["verdict"]),
-            foreign(gate["limit"]),
-            *(foreign(text) for text in (gate.get("point") or "", gate["b"], gate["words"])),
-        ]
-        for gate in found
-    ]
-    yield table("", ("", "limit", "point", "run", "what was found"), rows, names=5)
+    swept = ["point"] if any(gate.get("point") for gate in found) else []
+    keys = ("limit", *swept, "b", "words")
+    rows = [[WORDS.get(gate["verdict"], gate["verdict"]), *(foreign(gate[key]) for key in keys)] for gate in found]
+    heads = ("", "limit", *swept, "run", "what was found")
+    yield table("", heads, rows, names=len(heads))
 
 
 def run_table(runs: Sequence[Mapping[str, Any]], place: Path) -> Block | None:
@@ -129,7 +125,8 @@ def link(folder: Path, place: Path) -> str:
 def of_runs(found: Mapping[str, Any], sides: Sequence[Side]) -> Iterator[Block | None]:
     """The sections of runs against the first of them."""
     letters = [run["letter"] for run in found["runs"]]
-    yield section("setup", "What differs", setup(found["setup"], letters))
+    setup = found["setup"]
+    yield section("setup", "What differs", [warned(setup["warnings"]), differing(setup["differences"], letters)])
     several = len(found["comparisons"]) > 1
     blocks = [side_by_side(found)] if several else []
     for one in found["comparisons"]:
@@ -142,30 +139,48 @@ def of_runs(found: Mapping[str, Any], sides: Sequence[Side]) -> Iterator[Block |
 
 def of_sweeps(found: Mapping[str, Any]) -> Iterator[Block | None]:
     """The sections of sweeps, point by point."""
+    yield section("setup", "What differs", [warned(list(sweep_warnings(found["points"])))])
     yield section("load", "Over the load", over_load(found))
     for at, point in enumerate(found["points"]):
         letters = [point["comparisons"][0]["a"], *(one["b"] for one in point["comparisons"])]
         blocks = [block for one in point["comparisons"] for block in comparison(one, FEW)]
         all_of = [block for one in point["comparisons"] for block in comparison(one, HEADLINES)]
-        blocks += [folded("More metrics", all_of), folded("What differs", setup(point["setup"], letters))]
+        blocks += [
+            folded("More metrics", all_of),
+            folded("What differs", [differing(point["setup"]["differences"], letters)]),
+        ]
         yield section(f"point-{at}", foreign(point["point"], 80), blocks)
     yield section("left", "Not compared", [lines(foreign(line, 1000) for line in found["unmatched"])])
 
 
-def setup(found: Mapping[str, Any], letters: Sequence[str]) -> Iterator[Block | None]:
-    """What a reader must know first, and what the configurations have different."""
-    warnings = found["warnings"]
-    if warnings:
-        word = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
-        reasons = [(DOUBTFUL, foreign(text, 1000), "") for text in warnings]
-        heads = {"kind": "verdict", "title": "Read first:", "word": word, "look": DOUBTFUL}
-        yield heads | {"means": "", "reasons": reasons, "term": ""}
+def warned(warnings: Sequence[str]) -> Block | None:
+    """What a reader must know first."""
+    if not warnings:
+        return None
+    word = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    reasons = [(DOUBTFUL, foreign(text, 1000), "") for text in warnings]
+    heads = {"kind": "verdict", "title": "Read first:", "word": word, "look": DOUBTFUL}
+    return heads | {"means": "", "reasons": reasons, "term": ""}
+
+
+def sweep_warnings(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Warnings with the points that they are of, unless they are of all; each once."""
+    by_text: dict[str, list[str]] = {}
+    for point in points:
+        for text in point["setup"]["warnings"]:
+            by_text.setdefault(text, []).append(point["point"])
+    for text, names in by_text.items():
+        yield text if len(names) == len(points) else f"{text} ({'; '.join(names)})"
+
+
+def differing(differences: Sequence[Mapping[str, Any]], letters: Sequence[str]) -> Block | None:
+    """What the configurations have different."""
     rows = [
         [foreign(one["key"], 60), *map(shown, one["values"]), "yes" if one["matters"] else "hardly"]
-        for one in found["differences"]
+        for one in differences
     ]
     heads_of = ("", *letters, "may change what is measured")
-    yield table("", heads_of, rows, names=len(heads_of)) or lines(["The configurations are the same."])
+    return table("", heads_of, rows, names=len(heads_of)) or lines(["The configurations are the same."])
 
 
 def side_by_side(found: Mapping[str, Any]) -> Block | None:
