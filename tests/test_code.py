@@ -51,7 +51,7 @@ ROW = {
 MBPP = {"test_list": ["assert twice(2) == 4", "assert twice([1]) == [1, 1]", "assert twice('a') == 'aa'"]}
 
 
-def humaneval(text: str, timeout_s: int = 1, row: dict[str, Any] = ROW) -> Verdict:
+def humaneval(text: str, timeout_s: int = 20, row: dict[str, Any] = ROW) -> Verdict:
     return code.score(text, Sample(id="t/0", meta=row), Code(kind="humaneval", allowed=True, timeout_s=timeout_s))
 
 
@@ -120,7 +120,7 @@ def test_code_is_found_in(text: str, rule: str) -> None:
     ],
 )
 def test_code_fails_by(text: str, why: str) -> None:
-    found = humaneval(text)
+    found = humaneval(text, 1 if why == "timed out" else 20)
     assert found.score == 0.0
     assert found.why.startswith(why)
 
@@ -258,14 +258,14 @@ WAYS: dict[str, Callable[[dict[str, Any]], str]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_humanevals_own_solutions_pass(way: str) -> None:
     rows = rows_of(SMALL)
-    assert set(in_two(lambda row: humaneval(WAYS[way](row), 20, row), rows)) == {"passed"}
+    assert set(in_two(lambda row: humaneval(WAYS[way](row), row=row), rows)) == {"passed"}
 
 
 @shut_in
 def test_humanevals_solutions_of_other_tasks_fail() -> None:
     rows = rows_of(SMALL)
     texts = [WAYS["plain"](row).replace(row["entry_point"], other["entry_point"]) for row, other in shifted(rows)]
-    assert {humaneval(text, 20, other).score for text, (_, other) in zip(texts, shifted(rows), strict=True)} == {0.0}
+    assert {humaneval(text, row=other).score for text, (_, other) in zip(texts, shifted(rows), strict=True)} == {0.0}
 
 
 def shifted(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -276,7 +276,7 @@ def shifted(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, 
 @shut_in
 def test_all_of_humanevals_own_solutions_pass() -> None:
     rows = large("humaneval/HumanEval.jsonl.gz")
-    assert in_two(lambda row: humaneval(WAYS["fenced"](row), 20, row), rows) == ["passed"] * 164
+    assert in_two(lambda row: humaneval(WAYS["fenced"](row), row=row), rows) == ["passed"] * 164
 
 
 @shut_in
@@ -425,7 +425,7 @@ def livecodebench(text: str, tests: list[tuple[str, str]], function: str = "") -
         "private_test_cases": packed(given[1:]),
         "metadata": json.dumps({"func_name": function} if function else {}),
     }
-    return code.score(text, Sample(id="a", meta=meta), Code(kind="livecodebench", allowed=True, timeout_s=10, case_s=1))
+    return code.score(text, Sample(id="a", meta=meta), Code(kind="livecodebench", allowed=True, timeout_s=20, case_s=3))
 
 
 SUMS = [("1 2\n", "3\n"), ("3 4\n", "7"), ("5 5\n", "10\n")]
@@ -460,7 +460,8 @@ def test_programs_of_contests_pass(text: str) -> None:
         ("print(3)\nraise SystemExit(1)", "failed: SystemExit: 1 (test 1 of 3)", 0.0),
         ("print(3", "does not compile: SyntaxError", 0.0),
         ("import os\nos.kill(os.getppid(), 9)", "failed: the program ended before its tests did", 0.0),
-        ("print('x' * 10 ** 9)", "killed: memory (test 1 of 3)|failed: ", 0.0),
+        # Whichever of its limits a billion characters meet first; on a slow machine that is the clock.
+        ("print('x' * 10 ** 9)", "killed: memory (test 1 of 3)|failed: |timed out (test 1 of 3)", 0.0),
     ],
 )
 def test_programs_of_contests_fail_case_by_case(text: str, why: str, share: float) -> None:
