@@ -4,53 +4,35 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from evaluators.choices.letters import OPENERS, Case, bounded, case_of, in_order, in_words, plain
+from evaluators.choices.letters import SHORT, Case, case_of, in_order, in_words, plain
+from evaluators.choices.places import (
+    begins,
+    bold,
+    called_right,
+    choice_text,
+    closing_choice,
+    end,
+    exception,
+    first,
+    judged,
+    last_marked,
+    letter_and_choice,
+    says,
+)
 from evaluators.choices.statements import last_statement
 from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
 LONGEST_MARK = 60  # characters of a line that is nothing but letters and their marks
-SHORT = 300  # characters of an answer in all of which the text of a choice is looked for
-TAIL = 80
 NO_PARTS: Mapping[str, float] = {}
-MARKS = " .。!！*_)）}]】\"'”$\n"
 PREFIX = re.compile(r"\s*[(（\[]?([A-Z])[)）\].、．:：]\s*")
 JOINTS = re.compile(r"[\s,;、，；()\[\]{}\"'.*$&/]+|(?i:and)")
-RIGHT = (
-    "correct",
-    "right",
-    "best",
-    "true",
-    "accurate",
-    "appropriate",
-    "valid",
-    "正确",
-    "符合",
-    "对的",
-    "恰当",
-    "合适",
-    "合理",
-)
-SUBJECT = re.compile(
-    r"(?:\b(?:option|choice|answer|statement|that|so|therefore|thus|hence|only|and)|选?项|[.!?\n:;,(*。！？，：；、有])"
-    r"\s*[(（*\"'“]*\Z",
-    re.IGNORECASE,
-)
-
-
-# What makes a letter at the beginning the subject of a sentence.
-GOES_ON = re.compile(
-    r"[\s)*]{0,4}(?:(?:is|are|was|would|can|cannot|could|does|seems|and|or|vs)\b"
-    r"(?!\s(?:the\s)?(?:correct|right|best|most|answer|only))|(?:选?项)?是?(?:错|不))",
-    re.IGNORECASE,
-)
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,9 +140,8 @@ def whole(case: Case) -> str:
 
 def alone(case: Case, line: str) -> str:
     """Letters of a line that has nothing but them and their marks."""
-    if not line or len(line) > LONGEST_MARK or case.grammar.whole.fullmatch(line) is None:
-        return ""
-    return in_order(line, case.grammar)
+    found = case.grammar.whole.fullmatch(line) if line and len(line) <= LONGEST_MARK else None
+    return in_order(found["letters"], case.grammar) if found else ""
 
 
 def whole_choice(case: Case) -> str:
@@ -177,6 +158,8 @@ def last_line(case: Case) -> str:
     head, newline, line = case.text.rpartition("\n")
     if not newline or alone(case, head.rstrip().rpartition("\n")[2].strip()):
         return ""
+    if line.startswith("|"):  # the last cell of a table
+        line = line.strip().strip("|").rpartition("|")[2]
     return alone(case, line.strip())
 
 
@@ -190,108 +173,6 @@ def first_line(case: Case) -> str:
     return letters if set(case.grammar.options[:2]) <= marked else ""
 
 
-def first(case: Case) -> str:
-    """The answer begins with the letter: "B. Because", "(B) as", or the letter on a line of its own."""
-    found = case.grammar.first.match(case.text)
-    if found is None:
-        return ""
-    letter, mark, at = found["letters"], found["mark"].strip(), found.start("letters")
-    wrapped = bool(found["close"]) and case.text[at - 1 : at] in OPENERS
-    # "I." may be a numeral, "A:" may stand for "Answer:", "a" and "I" are words.
-    worded = (letter in "Iia" and mark in (".", ":", "：")) or (letter == "A" and mark in (":", "："))
-    small = letter.islower() and not found["close"] and mark != ")"
-    listed = letter.isdigit() and "\n" in case.text
-    if (worded and not wrapped) or small or listed or GOES_ON.match(case.text, found.end()):
-        return ""
-    return "" if listing(case, plain(letter)) else plain(letter)
-
-
-def begins(case: Case) -> str:
-    """The answer begins with the text of a choice, and a sentence or a line ends there."""
-    there = (
-        [letter for letter, words in in_words(case.choices).items() if closes(case.low, words)] if case.choices else []
-    )
-    return max(there, key=lambda letter: len(in_words(case.choices)[letter])) if there else ""
-
-
-def closes(low: str, words: str) -> bool:
-    """Whether a text begins with words that a mark or a line's end follows."""
-    return (
-        low.startswith(words)
-        and low[len(words) : len(words) + 1] in tuple(".,;:!\n。，；：")
-        and bounded(low, 0, len(words))
-    )
-
-
-def listing(case: Case, letter: str) -> bool:
-    """Whether an answer that begins with the first option goes through all options, one after the other."""
-    if letter != case.grammar.options[0]:
-        return False
-    marked = [plain(each) for each in case.grammar.markers.findall(case.text)]
-    return case.grammar.options[1:2] in marked and marked.count(letter) < 2
-
-
-def end(case: Case) -> str:
-    """The answer ends with a marked letter: "(B).", "**B**", "so B", "option B"."""
-    if plain(case.text.rstrip(MARKS)[-1:] or " ") not in case.grammar.options:
-        return ""
-    found = case.grammar.end.search(case.text[-TAIL:])
-    letters = (
-        [each for each in found.group() if plain(each) in case.grammar.options and not each.islower()] if found else []
-    )
-    return plain(letters[-1]) if letters else ""
-
-
-def last_marked(case: Case) -> str:
-    """The last line begins with a letter and its mark, and no other line does."""
-    line = case.text.rpartition("\n")[2]
-    found = case.grammar.markers.match(line) if len(line) < len(case.text) else None
-    if found is None:
-        return ""
-    marked = {plain(each) for each in case.grammar.markers.findall(case.text)}
-    return plain(found.group(1)) if len(marked) == 1 else ""
-
-
-def called_right(case: Case) -> str:
-    """Exactly one option is called right."""
-    if not any(word in case.low for word in RIGHT):
-        return ""
-    found = {
-        plain(each.group(1))
-        for each in chain(case.grammar.right.finditer(case.text), case.grammar.right_small.finditer(case.text))
-        if each.start() == 0 or SUBJECT.search(case.text[max(0, each.start() - 24) : each.start()])
-    }
-    return found.pop() if len(found) == 1 else ""
-
-
-def bold(case: Case) -> str:
-    """Exactly one letter is set in bold."""
-    found = {plain(letter) for letter in case.grammar.bold.findall(case.text)}
-    return found.pop() if len(found) == 1 else ""
-
-
-def choice_text(case: Case) -> str:
-    """Exactly one choice stands in the answer, or in the last line of a long one, in full and not denied."""
-    if not case.choices:
-        return ""
-    low = case.low if len(case.low) <= SHORT else case.low[-SHORT:].rpartition("\n")[2]
-    there = {letter: words for letter, words in in_words(case.choices).items() if contains(low, words)}
-    longest = [
-        letter
-        for letter, words in there.items()
-        if not any(words in other and words != other for other in there.values())
-    ]
-    return longest[0] if len(longest) == 1 else ""
-
-
-def contains(low: str, words: str) -> bool:
-    """Whether a text has these words, not as a part of longer ones and not after "not"."""
-    at = low.rfind(words)
-    if at < 0 or not bounded(low, at, at + len(words)):
-        return False
-    return not re.search(r"(?:\bnot|n['’]t|不是|并非|不)\s*(?:the\s|a\s|an\s)?\Z", low[max(0, at - 16) : at])
-
-
 # What an answer states of itself comes between the two, in the order of the text: evaluators/choices/statements.py.
 FORMS: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("whole answer", whole),
@@ -302,10 +183,15 @@ FORMS: tuple[tuple[str, Callable[[Case], str]], ...] = (
 PLACES: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("beginning", first),
     ("begins with a choice", begins),
+    ("letter and choice", letter_and_choice),
     ("end", end),
     ("last line begins", last_marked),
+    ("says", says),
     ("called right", called_right),
+    ("judged", judged),
     ("bold", bold),
+    ("exception", exception),
+    ("ends with a choice", closing_choice),
     ("text of a choice", choice_text),
 )
 EVALUATORS = {

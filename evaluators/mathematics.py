@@ -30,6 +30,16 @@ FORMULA = re.compile(
 )
 BETWEEN_FORMULAS = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)|\u548c|\u6216|\u3001)\s*")
 END_OF_SENTENCE = re.compile(r"\n|(?<=[^\s\\])[.!?](?=\s|\**$)|\u3002")
+TAG = re.compile(r"<answer>(.{1,2000}?)</answer>", re.IGNORECASE | re.DOTALL)
+KEY = re.compile(
+    r"\"(?:final[_ ])?answer\"\s?:\s?(?:\"((?:[^\"\\\n]|\\.){1,1000})\"|([^\",}\n\[{]{1,100}))", re.IGNORECASE
+)
+HAN = re.compile(r"[\u4e00-\u9fff]")
+SAYS = re.compile(
+    r".*(?:\b(?:is|are|equals|was|be|at|get|obtain|gives(?:\sus)?)\b:?\s+|:\s+|\w['\u2019]s\s+|\u7b49\u4e8e)(?=\S)",
+    re.DOTALL,
+)
+AFTERWARDS = re.compile(r",\s(?!(?:sqrt|pi|sin|cos|tan|log|ln|exp|inf)\b)[A-Za-z]{2,}.*", re.DOTALL)
 WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 PLAIN = re.compile(
     r"[-+(\[{\\]?(?:[\dA-Za-z.,^_+*/=<>!'(){}\[\]\\%\u00b0\u03c0\u221a\u221e-]|\s(?=[-+*/=<>]\s)|(?<=[-+*/=<>,])\s)+"
@@ -131,20 +141,35 @@ def prose(text: str) -> str | None:
         return text or None
     beginning = PLAIN.match(text)
     if beginning and re.search(r"[\d\\=]", beginning.group()):
-        return beginning.group().strip(" ,")
+        return AFTERWARDS.sub("", beginning.group()).strip(" ,")
     return last_number(text)
 
 
 def whole(text: str) -> str | None:
-    """A text that is no more than an answer: one line of few words."""
-    text = text.strip()
-    return text if len(text) <= LONGEST and "\n" not in text and len(re.findall(WORD, text)) <= 3 else None
+    """A text that is no more than an answer: one line of few words, or what follows "is" in it."""
+    text = text.strip().lstrip("\u2248")
+    if len(text) > LONGEST or "\n" in text or len(HAN.findall(text)) > 4:
+        return None
+    said = AFTERWARDS.sub("", SAYS.sub("", text, 1))
+    most = 3 if said == text else 6
+    return said if len(WORD.findall(text)) <= most and len(WORD.findall(said)) <= 3 else None
 
 
 def last_formula(text: str) -> str | None:
-    """The last formula between marks of LaTeX."""
-    found = list(FORMULA.finditer(text))
-    return inside(found[-1]) if found else None
+    """The last formula between marks of LaTeX; a name alone, such as x, only where there is no other."""
+    found = [inside(formula).strip() for formula in FORMULA.finditer(text)]
+    told = [one for one in found if len(one) > 1 or not one.isalpha()] or found
+    return told[-1] if told else None
+
+
+def keyed(text: str) -> str | None:
+    """What stands in the last <answer></answer>, else the value of the last "answer" of JSON."""
+    found = TAG.findall(text)
+    if found:
+        said = str(found[-1])
+        return prose(formulas(said) or said)
+    pairs = KEY.findall(text)
+    return (pairs[-1][0] or pairs[-1][1]) if pairs else None
 
 
 def last_number(text: str) -> str | None:
@@ -156,6 +181,7 @@ def last_number(text: str) -> str | None:
 
 RULES: dict[str, Callable[[str], str | None]] = {
     "boxed": last_box,
+    "answer key": keyed,
     "final answer": partial(stated, FINAL),
     "answer is": partial(stated, ANSWER),
     "####": partial(stated, HASHES),

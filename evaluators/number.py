@@ -38,6 +38,7 @@ FILLER = re.compile(
     r"(?:about|approximately|roughly|exactly|only|just|equal to|therefore|thus|so|a total of|be|is)\b)*",
     re.IGNORECASE,
 )
+SIGN_APART = re.compile(r"\A\s*([-\u2212])\s+(?=\d)")
 FILLER_OF_LINE = re.compile(r"[\s*:_`]*")
 END_OF_SENTENCE = re.compile(r"\n|(?<!\bRs)[.!?](?=\s|$)|\u3002")
 
@@ -137,6 +138,12 @@ def _after(words: re.Pattern[str], text: str, comma: bool, sentence: bool = Fals
     """The number right after the last such words that have one, or else, if asked for, in their sentence."""
     for found in reversed(list(words.finditer(text))[-TRIES:]):
         rest = text[found.end() : found.end() + LONGEST]
+        if words is BOXED:
+            rest = in_box(rest) if found.group().endswith("{") else rest
+            numeral = _stated(SIGN_APART.sub(r"\1", rest), comma, False)
+            if numeral is not None:
+                return numeral
+            continue
         ending = END_OF_SENTENCE.search(rest, FILLER_OF_LINE.match(rest).end())  # type: ignore[union-attr]
         rest = rest[: ending.start()] if ending else rest
         if "=" in rest and words is ANSWER_COLON:  # the working begins here
@@ -145,6 +152,16 @@ def _after(words: re.Pattern[str], text: str, comma: bool, sentence: bool = Fals
         if numeral is not None:
             return numeral
     return None
+
+
+def in_box(rest: str) -> str:
+    """What stands in a box up to the brace that closes it; nothing where none does: the answer was cut off in it."""
+    depth = 1
+    for at, mark in enumerate(rest):
+        depth += (mark == "{") - (mark == "}")
+        if depth == 0:
+            return rest[:at]
+    return ""
 
 
 def _stated(rest: str, comma: bool, sentence: bool) -> Numeral | None:

@@ -62,7 +62,7 @@ CASES: list[tuple[str, str, str]] = [
     ("The answer is A, B and C being wrong.", "A", "answer is"),
     ("So the correct option is (B).", "B", "right option is"),
     ("The most appropriate choice is D, I think.", "D", "right option is"),
-    ("A is a trap. I would choose B here.", "", ""),
+    ("A is a trap. I would choose B here.", "B", "choose"),
     ("A is a trap. Therefore, I choose option B.", "B", "choose"),
     # Chinese
     ("答案是B。", "B", "答案"),
@@ -95,7 +95,8 @@ CASES: list[tuple[str, str, str]] = [
     ("The first is false, the second true.\n\n**B**", "B", "last line"),
     ("The first is false, the second true.\nB. The second", "B", "last line begins"),
     ("Option A is wrong. Option B is correct. Option C is wrong.", "B", "called right"),
-    ("I believe **C** fits better than the rest of them", "C", "bold"),
+    ("I believe **C** fits better than the rest of them", "C", "says"),
+    ("The rest of them are worse than **C** by far.", "C", "bold"),
     # prose
     ("A cat sat on the mat.", "", ""),
     ("I think that is it", "", ""),
@@ -133,7 +134,7 @@ CASES: list[tuple[str, str, str]] = [
     ("Is the answer A? No. Is the answer B? Yes.", "", ""),
     ("The answer is A = 5", "", ""),
     ("The answer is that A is a vowel.", "", ""),
-    ("A: wrong\nB: correct\nC: wrong", "", ""),
+    ("A: wrong\nB: correct\nC: wrong", "B", "judged"),
     # hedges
     ("The answer is either A or B.", "", "answer is"),
     ("The answer is A and C.", "", "answer is"),

@@ -37,6 +37,12 @@ TAGS: tuple[tuple[str, str], ...] = (
 AROUND = re.compile(
     r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>|<\|(?:return|end|start)\|>\s*\Z", re.IGNORECASE
 )
+# What ends a turn, where a service leaves it in the text.
+MOST_ENDS = 8
+TURN_ENDS = (
+    *("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<|return|>"),
+    *("</s>", "<end_of_turn>", "<eos>", "<\uff5cend\u2581of\u2581sentence\uff5c>"),
+)
 # gpt-oss names the channel of each piece, and it reads "analysis...assistantfinal..." where special tokens are lost.
 FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]{0,80}<\|message\|>")
 OTHER = re.compile(r"<\|channel\|>\s*(?:analysis|commentary)\b")
@@ -83,6 +89,8 @@ def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answ
     All before a closing tag that nothing has opened is reasoning. An opening tag that nothing closes means that the
     text was cut off in thought, if it begins a line; within a line it is a word like any other.
     """
+    if tags is TAGS:
+        text = without_turn_end(text)
     found = without_channels(text) if tags is TAGS else Answer(text)
     marks = marks_in(found.text, tags)
     if not marks:
@@ -92,6 +100,17 @@ def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answ
         return found
     rest = AROUND.sub("", cut.text) if tags is TAGS else cut.text
     return Answer(rest.lstrip(), " and ".join(filter(None, (found.how, cut.how))), cut.cut_off)
+
+
+def without_turn_end(text: str) -> str:
+    """A text without the tokens that end a turn, which some services leave in it."""
+    for _ in range(MOST_ENDS):
+        stripped = text.rstrip()
+        ended = next((len(end) for end in TURN_ENDS if stripped.endswith(end)), 0)
+        if not ended:
+            break
+        text = stripped[:-ended]
+    return text
 
 
 def without_channels(text: str) -> Answer:

@@ -11,19 +11,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-MOST = 32  # places of each word that are looked at, from the end
+MOST = 16  # places of each word that are looked at, from the end
+SHORT = 300  # characters of an answer in all of which the text of a choice is looked for
 BEFORE = 40  # characters before a word that can turn its meaning
 OPENERS, CLOSERS = frozenset("([{*\"'`“‘「『【（$_<"), frozenset(")]}*\"'`”’」』】）$_>")
 LATEX = r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|sf|it)|boxed|fbox|bf|rm|left|quad|[,;!:(\[ ])"
 OPEN = rf"(?:[\s*_`\"'“‘「『《【〖\[(（{{<$:：~#]|{LATEX})"
-CLOSE = r"(?:[*_`\"'”’」』》】〗\])）}>$]|\\[)\]]){0,8}"
+CLOSE = r"(?:[*_`\"'”’」』》】〗\])）}>$]|##|\\[)\]]){0,8}"
 FILLERS = (
     "the|correct|option|choice|letter|answer|clearly|definitely|most|likely|probably|indeed|therefore|thus|simply|just|"
     "actually|now|either|both|only"
 )
-LEAD = rf"(?:{OPEN}|(?:{FILLERS})(?![a-z])|选项|选择|选|应|该|是|为){{0,16}}"
+LEAD = rf"(?:{OPEN}|[-•]\s|(?:{FILLERS})(?![a-z])|选项|选择|选|应|该|是|为){{0,16}}"
 SEP = (
-    r"\s{0,4}(?:[,，、;；/／&+和与及]|或者?|以及|\s(?:and|or|and/or)\s)"
+    r"\s{0,4}(?:[,，、;；/／&+和与及跟]|或者?|以及|\s(?:and|or|and/or)\s)"
     r"\s{0,4}(?:(?:and|or)\s{1,4}|[和与或]\s{0,2})?"
 )
 STRONG = (
@@ -32,12 +33,29 @@ STRONG = (
 )
 JOINED = (
     r"(?P<joined>(?=\s{1,4}(?:because|since|as|but|due|given|based|which|so|for|according"
-    r"|is\s(?:the\s)?(?:correct|right|best|true))\b))"
+    r"|is\s(?:the\s)?(?:correct|right|best|true)|rather\sthan|instead\sof|and\snot|over|here|among|from\sthe"
+    r"|(?:in|for)\sthis)\b))"
 )
 CJK = r"(?=\s?(?![型级类细股座维])[\u4e00-\u9fff])"
+GOOD = "correct|right|best|true|accurate|appropriate|valid"
+LIKELY = "suitable|plausible|likely|probable|reasonable|logical|fitting"
+WHAT = "answer|choice|option|one|fit|candidate|solution"
 CALLED = (
-    r"\s{1,4}(?:is|seems|appears|must\sbe|would\sbe)\s(?:to\sbe\s)?(?:the\s)?(?:most\s|only\s|clearly\s|indeed\s)?"
-    r"(?:correct|right|best|true|accurate|appropriate|valid)\b"
+    r"\s{1,4}(?:is|are|seems?|appears?|(?:must|should|has\sto|(?P<would>would))\sbe)\s(?:to\sbe\s)?"
+    r"(?:(?:both|all|therefore|thus|indeed|clearly|then)\s)?"
+    rf"(?:(?:the\s|my\s)?(?:most\s|only\s)?(?:{GOOD}|answer)\b|(?:the\s)?(?:most|more)\s(?:{LIKELY})\b"
+    rf"|the\s(?:only|better|stronger|strongest|closest|safest)\s(?:{WHAT})\b|the\sone\b(?!\s)|what\s(?:remains|is\sleft))"
+)
+# What is said of the right option alone.
+FITS = (
+    r"\s{1,4}(?:best\s[a-z]|(?:fits|matches|satisfies|meets|describes)\s(?:all|both|every|the)\b"
+    r"|(?:correctly|accurately)\s[a-z])"
+)
+MADE = rf"\s(?:the\s)?(?:most\s|only\s)?(?:{GOOD}|{LIKELY})\b"
+ALONE = r"\s{1,4}(?:fits|matches|satisfies|meets|describes|works|holds|remains|makes)\b"
+ZH_CALLED = (
+    r"\s{0,2}(?:选?项)?\s{0,2}(?:才|是|最|为|均|都|皆|全|完全){0,4}"
+    r"(?:正确|对(?![于应照比称象抗立])|符合|恰当|合适|合理|准确)"
 )
 # After "Answer: B" these go on with a sentence about B.
 VERBS = re.compile(
@@ -52,6 +70,7 @@ class Grammar(NamedTuple):
     """Compiled forms of the letters that count."""
 
     options: str
+    several: bool
     listed: re.Pattern[str]
     single: re.Pattern[str]
     whole: re.Pattern[str]
@@ -60,6 +79,8 @@ class Grammar(NamedTuple):
     markers: re.Pattern[str]
     right: re.Pattern[str]
     right_small: re.Pattern[str]
+    judged: re.Pattern[str]
+    goes_on: re.Pattern[str]
     bold: re.Pattern[str]
 
 
@@ -102,34 +123,49 @@ def grammar(options: str, several: bool) -> Grammar:
     """Forms for these options."""
     wide = "".join(chr(ord(letter) + 0xFEE0) for letter in options)
     both = f"[{re.escape(options + wide)}]"
-    run = rf"|\s{{0,2}}{OPEN}{{0,4}}(?-i:{both}){CLOSE}" if several else ""
-    more = rf"(?:(?:{SEP}){OPEN}{{0,8}}(?:(?:option|choice)\s)?{both}{CLOSE}{run}){{0,25}}"
+    bracketed = rf"\s{{0,2}}[(（\[]{both}[)）\]]"
+    run = rf"|\s{{0,2}}(?:[-•]\s)?{OPEN}{{0,4}}(?-i:{both}){CLOSE}" if several else ""
+    more = rf"(?:(?:{SEP}){OPEN}{{0,8}}(?:(?:option|choice)\s)?{both}{CLOSE}|{bracketed}{CLOSE}{run}){{0,25}}"
     letters = rf"{both}{CLOSE}{more}"
     mark = rf"{OPEN}{{0,8}}{both}{CLOSE}"
     sure = rf"(?-i:{both})"
+    some = rf"{both}(?<![A-Za-z][\s\S]){CLOSE}(?:(?:{SEP})(?:option\s)?[(*（]{{0,3}}{both}{CLOSE}){{0,25}}"
+    number = "" if any(map(str.isdigit, options)) else r"|(?:q|question)?\s?\d{1,3}[.):：]"
     return Grammar(
         options,
+        several,
         re.compile(rf"{LEAD}(?P<letters>{letters})(?:{STRONG}|{JOINED}|{CJK})", re.IGNORECASE),
         re.compile(rf"{LEAD}(?P<letters>{both})(?P<close>{CLOSE})(?=\s{{1,4}}[^\W\d])", re.IGNORECASE),
-        re.compile(rf"(?:(?:option|choice|选项?)\s?)?{mark}{more}(?:选?项)?[\s.,:;!。，．：、*]{{0,8}}", re.IGNORECASE),
         re.compile(
-            rf"{OPEN}{{0,8}}(?P<letters>{both})(?P<close>{CLOSE})"
-            r"(?P<mark>\s{0,2}[.)．。、:：](?!\d)|\s?[,，](?=\s?(?:because|since|as|因为|理由)\b)|[，,](?=因为|理由)|\s{0,2}\n|\s{1,2}(?:because|since)\b|\s{0,2}[—–]\s|\s-\s|(?=因为|选?项?(?:是|为|最)?(?:正确|对的)))",
+            rf"(?:(?:options?|choices?|letters?|both|选项?|是|A[:：]{number})\s?)?(?P<letters>{mark}{more})(?:选?项)?"
+            r"[\s.,:;!?？。，．：、*]{0,8}",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            rf"(?:[-+>•]\s{{1,2}})?{OPEN}{{0,8}}(?P<named>(?:option|choice|选项)\s?[(（*]{{0,3}})?(?P<letters>{both})(?P<close>{CLOSE})"
+            r"(?P<mark>\s\((?=[^()\n]{1,80}\)\.?\s*(?:\n|\Z))|;\s|\s{0,2}[.)）】\]．。、:：](?!\d)|\s?[,，](?=\s?(?:because|since|as|因为|理由)\b)|[，,](?=因为|理由)|\s{0,2}\n|\s{1,2}(?:because|since)\b|\s{0,2}[—–]\s|\s-\s|(?=因为|选?项?(?:是|为|最)?(?:正确|对的)))",
             re.IGNORECASE,
         ),
         re.compile(
             rf"(?:[(（\[【]\s?{sure}\s?[)）\]】]|\*\*\s?{sure}\.?\s?\*\*|\b(?:option|choice|so|thus|hence|therefore|leaving|leaves"
-            rf"|it is|it['’]s|it must be|that is|that['’]s)[:,]?\s{sure}|(?:选项|→|=>|->)\s?{sure}"
+            rf"|(?:it|that|this) (?:is|must be|should be|would be)|(?:it|that)['’]s|select|choose|pick)[:,]?\s{sure}"
+            rf"|(?:选项|→|➡|⇒|=>|->)\s?{sure}|\b(?:so|then)\s{sure}\sit\sis|looks\slike\s{sure}|(?:(?-i:(?<![A-Z]))[,，]|[.!?。！？∴])\s{{0,2}}{sure}"
+            rf"|(?:\A|[.,!?]\s)(?:probably|(?:most|very)\s(?:likely|probably)|likely|definitely|obviously|clearly|surely)[,:]?\s{sure}"
             rf"|\b(?:final|correct|conclusion|pick|guess|decision|solution|结论|正确)\*{{0,2}}[:：]\s{{0,2}}{sure})"
-            r"[\s.。!！*_)）}\]】\"'”$]{0,12}\Z",
+            r"[\s.。!！?？*_)）}\]】\"'”$]{0,12}\Z",
             re.IGNORECASE,
         ),
         re.compile(rf"^[ \t]{{0,8}}(?:[-*+]\s)?[*(（\[]{{0,3}}({both})[*]{{0,2}}[.)）\]:：、．]", re.MULTILINE),
         re.compile(
-            rf"({both})[)）*\"'”.]{{0,3}}(?:{CALLED}|\s{{0,2}}(?:选?项)?\s{{0,2}}(?:是|才是|最为|最|才)?"
-            r"(?:正确|对的|符合|恰当|合适|合理))"
+            rf"(?P<letters>{some})\.?(?:{CALLED}|{ZH_CALLED}|(?P<fits>{FITS})|(?P<alone>{ALONE})|(?P<made>{MADE}))"
         ),
-        re.compile(rf"\(([{re.escape(options.lower())}])\)[*\"'”.]{{0,3}}{CALLED}"),
+        re.compile(rf"\((?P<letters>[{re.escape(options.lower())}])\)[*\"'”.]{{0,3}}{CALLED}"),
+        re.compile(
+            rf"^[ \t]{{0,8}}(?:[-*+>•]\s)?[*(（\[]{{0,3}}(?P<letter>{both})"
+            r"(?:[*)）\].:：、．]{1,5}\s?|\s)(?P<rest>[^\n]*)",
+            re.MULTILINE,
+        ),
+        re.compile(rf"\s{{0,2}}(?:[(（\[]{both}[)）\]]|{both}(?=[、,，和与都均错正不对]))"),
         re.compile(rf"\*\*\s{{0,2}}[(（]?({both})(?:[)）.:：]{{0,2}}\s{{0,2}}\*\*|[)）.:：][^*\n]{{0,200}}\*\*)"),
     )
 

@@ -17,15 +17,20 @@ LINK = re.compile(
 )
 # Words between "answer" and "is" after which no answer comes; those of the first group deny what follows.
 DENIES = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n['’]t\b")
-DOUBTS = re.compile(r"\b(?:whether|if|could|might|may|can|choices|options|because|why|how|what|depends?)\b")
+DOUBTS = re.compile(
+    r"\b(?:whether|if|could|might|may|can(?!\sonly\b)|(?<!the\s)(?<!these\s)(?<!given\s)(?:choices|options)|because|why|how|what|depends?)\b"
+)
 CONDITION = re.compile(
     r"(?:\b(?:if|whether|suppos(?:e|ing)|assum(?:e|ing)|unless)\b[^.!?\n,]*"
     r"|\b(?:wrong|incorrect|previous|initial|earlier|original|false|your|student['’]s)\s*"
     r"|(?:n['’]t|\bnot)\s(?:think|believe|say|mean)[^.!?\n,]*|\bdoubt[^.!?\n,]*|(?:如果|假如|假设|若|并非|不认为)[^。！？\n，,]*"
+    r"|\b(?:first|initially|originally|have)\b[^.!?\n]{0,16}\bthought\b[^.!?\n,]*"
+    r"|\b(?:initially|originally|at\sfirst),?\s(?:i|we)\s"
     r"|\b(?:might|could|may)\s(?:say|think|argue|guess|believe|assume)[^.!?\n,]*)\Z"
 )
-QUALIFIERS = frozenset(
-    {"correct", "right", "best", "appropriate", "accurate", "suitable", "true", "likely", "final", "my", "answer"}
+QUALIFIERS = (
+    *("correct", "right", "best", "appropriate", "accurate", "suitable", "true", "likely", "final", "answer"),
+    *(" my", " only"),
 )
 I_CHOOSE = re.compile(
     r"(?:\b(?:i|we)(?:['’](?:d|ll|m))?(?:\s(?:would|will|should|shall|must|can|have\sto|therefore|thus|am\sgoing\sto|have"
@@ -36,10 +41,21 @@ CHOOSERS = frozenset(
     | {"to", "have", "therefore", "thus", "hence", "so"}
 )
 CHOOSE = re.compile(r"(?:choos\w*|chose|select\w*|pick\w*|go(?:ing)?\swith)\b:?\s*", re.IGNORECASE)
-ZH_LINK = re.compile(r"(?P<gap>[^。！？；;\n]{0,16}?)(?P<link>是|为|选择|选|[:：=＝】])")
+ZH_LINK = re.compile(r"(?P<gap>[^。！？；;\n]{0,16}?)(?P<link>是|为|选择|选|[:：=＝】\])])")
+ACTUALLY = re.compile(
+    r"actually[\s,:]{0,3}(?:no\b[\s,]{0,3})?(?:(?:it|that)(?:['’]s|\s(?:is|must\sbe|should\sbe))\s|is\s)?",
+    re.IGNORECASE,
+)
+BEFORE_ACTUALLY = re.compile(
+    r"(?:\b(?:it|that|this|answer|option|choice)(?:['’]s|\s(?:is|was|should\sbe))?\s?|[.…,;!?—–\n-]\s*|\bno\s)\Z"
+)
+
 ZH_DENIES = re.compile(r"不|非|没|错")
+# "If the question had asked for plants, the answer would be A" says nothing of this question.
+UNREAL = re.compile(r"(?:\bif\b[^.!?\n]*\b(?:had|were|was|asked|instead)|\bhad\s(?:it|the|this|we))\b[^.!?\n]*\Z")
+UNSURE = re.compile(r"不(?:确定|知|清|明|好说)|无法|没有")
 ZH_PICK = re.compile(r"选择?\s{0,2}(?:答案|选?项)?\s{0,2}(?:应该|应当|应)?(?:是|为|[:：])?\s{0,2}")
-ZH_RIGHT = re.compile(r"正确的?(?:答案|选项|说法|一项|表述|是选项)?\s{0,2}(?:应该|应当|应)?(?:是|为|[:：])")
+ZH_RIGHT = re.compile(r"正确的?(?:答案|选项|说法|一项|表述|是选项)?\s{0,2}(?:应该|应当|应)?(?:是|为|有|[:：])")
 SETTLED = ("正确", "答案", "合适", "恰当", "应", "选", "选择", "故", "佳", "符合", "是", "为")
 NO_PICK = frozenset("不别未误勿单多备候筛挑首可供任错未没入当海")
 
@@ -61,14 +77,15 @@ def last_statement(case: Case, language: str) -> Statement | None:
 
 def last_after(case: Case, language: str, start: int) -> Statement | None:
     """The last statement that begins after a place."""
-    best, ascii_only = Statement("", -1, ""), case.text.isascii()
+    best, ascii_only, earliest = Statement("", -1, ""), case.text.isascii(), start
     for words, rule, wanted, read in KINDS:
         if (language and wanted and language != wanted) or (wanted == "zh" and ascii_only):
             continue
         for word in words:
-            found = latest(case, word, read, max(start, best.at - 2 * BEFORE - GAP))
+            found = latest(case, word, read, earliest)
             if found is not None and found.at > best.at:
                 best = Statement(found.letters, found.at, rule)
+                earliest = max(start, best.at - 2 * BEFORE - GAP)
     return best if best.at >= 0 else None
 
 
@@ -99,6 +116,8 @@ def answer(case: Case, at: int) -> Read | None:
     gap = found["gap"].lower()
     if found["not"] or DENIES.search(gap):
         return after_but(case, found.start("link"))
+    if "would" in gap and UNREAL.search(case.low[max(0, at - 3 * BEFORE) : at]):
+        return None
     if DOUBTS.search(gap) or (found["link"] == "\n" and gap.strip(" *_#")):
         return None
     return read_at(case, found.end(), colon=found["link"] in ":：")
@@ -106,8 +125,7 @@ def answer(case: Case, at: int) -> Read | None:
 
 def option(case: Case, at: int) -> Read | None:
     """After "the correct option", "the best choice" and such."""
-    before = case.low[max(0, at - BEFORE) : at].replace("*", " ").split()
-    if not before or before[-1] not in QUALIFIERS:
+    if not case.low[max(0, at - 16) : at].rstrip("* \n").endswith(QUALIFIERS):
         return None
     end = next(len(word) for word in ("option", "choice", "letter", "statement") if case.low.startswith(word, at))
     found = LINK.match(case.text, at + end)
@@ -136,6 +154,8 @@ def zh_answer(case: Case, at: int) -> Read | None:
         return direct
     found = ZH_LINK.match(case.text, start)
     if found is None:
+        return None
+    if UNSURE.search(found["gap"]):
         return None
     if ZH_DENIES.search(found["gap"]):
         return after_but(case, found.start("link")) or after_but(case, start)
@@ -171,6 +191,14 @@ def after_but(case: Case, at: int) -> Read | None:
     return None
 
 
+def actually(case: Case, at: int) -> Read | None:
+    """After "actually", which takes back what was stated before."""
+    found = ACTUALLY.match(case.text, at)
+    if found is None or not BEFORE_ACTUALLY.search(case.low[max(0, at - BEFORE) : at]):
+        return None
+    return read_at(case, found.end(), words=False)
+
+
 def conditional(low: str, at: int) -> bool:
     """Whether the words before a place only suppose or deny what follows."""
     return CONDITION.search(low[max(0, at - BEFORE) : at]) is not None
@@ -182,6 +210,7 @@ KINDS: tuple[tuple[tuple[str, ...], str, str, Callable[[Case, int], Read | None]
     (("answer",), "answer is", "en", answer),
     (("option", "choice", "letter", "statement"), "right option is", "en", option),
     (("choos", "chose", "select", "pick", "go with", "going with"), "choose", "en", choose),
+    (("actually",), "actually", "en", actually),
     (("答案",), "答案", "zh", zh_answer),
     (("选",), "选", "zh", zh_pick),
     (("正确",), "正确的是", "zh", zh_right),

@@ -26,7 +26,7 @@ WORD = re.compile(r"[A-Za-z]{2,}")
 FUNCTIONS = "sin|cos|tan|cot|sec|csc|log|ln|exp|pi|sqrt|frac|infty|cdot|times|pm|cup|cap|theta|circ"
 # A number, and behind it letters that are a unit and no product of variables.
 WITH_UNIT = re.compile(
-    rf"(.*[\d}}%)])\\?(?:\s*\\text\s*\{{(?P<text>[^{{}}]*)\}}|(?P<word>(?!{FUNCTIONS})[A-Za-z]{{2,}}[A-Za-z/.]*|[mgsL]))"
+    rf"(.*[\d}}%)])\\?(?:\s*\\text\s*\{{(?P<text>[^{{}}]*)\}}|(?P<word>(?!{FUNCTIONS})[A-Za-z]{{2,}}[A-Za-z/.]*|[kcm]?m/(?:s|h|min)|[mgsL]))"
     r"(?:\^\{?(?P<power>[23])\}?)?"
 )
 UNITS = {
@@ -47,6 +47,21 @@ UNITS = {
     **dict.fromkeys(("day", "week", "month", "year", "dollar", "cent", "degree", "radian", "mph"), ""),
 }
 UNITS |= {name: name for name, short in UNITS.items() if not short}
+# What stands before an answer of parts: a name, or names in brackets; and a set by what its members fulfil.
+NAMED_PARTS = re.compile(
+    r"(?:[A-Za-z]|\\[a-z]{1,20}\{?[A-Za-z]{1,2}\}?|\([A-Za-z](?:,[A-Za-z]){1,5}\))=(?=\\begin|[(\[]|\\\{)"
+    r"|[A-Z](?=\([^()]{1,200},[^()]{1,200}\)\Z)"
+)
+MEMBERS = re.compile(
+    r"\\\{(?P<name>[A-Za-z])(?:\\in ?[^|:]{1,40}?)?(?:\\mid ?|\\vert ?|\||:)(?P<told>[^{}]{1,200})\\\}"
+)
+HAN_UNIT = re.compile(r"(?<=[\d}])\\?(?:\\text)?\{?[\u4e00-\u9fff]{1,4}\}?\Z")
+NUMBER_NAMES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+NUMBER_WORDS = {word: value for value, word in enumerate(NUMBER_NAMES)}
+LONE_CHOICE = re.compile(r"\(?([A-J])\)?[.:)](?=[^)])")
 RELATION = re.compile(r"(?P<low>[^<>=]+?)(?P<first><|\\le ?)(?P<name>[A-Za-z])(?P<second><|\\le ?)(?P<high>[^<>=]+)")
 ONE_SIDED = re.compile(r"(?P<name>[A-Za-z])(?P<sign><|>|\\le ?|\\ge ?)(?P<bound>[^<>=]+)")
 TURNED = re.compile(r"(?P<bound>[^<>=]+?)(?P<sign><|>|\\le ?|\\ge ?)(?P<name>[A-Za-z])")
@@ -142,7 +157,12 @@ def _all(found: Sequence[str]) -> str:
 @lru_cache(maxsize=4096)
 def parts(text: str) -> Parts:
     """What a normal form is made of."""
+    members = MEMBERS.fullmatch(text)
+    if members:
+        return parts(as_interval(members["told"]))
     text = MEMBER.sub("", text)
+    named = NAMED_PARTS.match(text)
+    text = text[named.end() :] if named else text
     matrix = MATRIX.fullmatch(text.strip("()[]")) if "\\begin" in text else None
     if matrix:
         rows = [row.split("&") for row in matrix.group(2).split(NEW_ROW) if row]
@@ -175,7 +195,7 @@ def both_signs(text: str) -> list[str]:
 
 def as_interval(text: str) -> str:
     """An inequality as the interval that it stands for; other text as it is."""
-    chain = RELATION.fullmatch(text)
+    chain = RELATION.fullmatch(text) or RELATION.fullmatch(turned_chain(text))
     if chain:
         opening, closing = ("(" if chain[side] == "<" else "[" for side in ("first", "second"))
         return f"{opening}{chain['low']},{chain['high']}{')' if closing == '(' else ']'}"
@@ -190,12 +210,25 @@ def as_interval(text: str) -> str:
     return f"{'(' if sign == '>' else '['}{bound},\\infty)"
 
 
+def turned_chain(text: str) -> str:
+    """2 > x \\ge 1 as 1 \\le x < 2; other text as it is."""
+    found = re.fullmatch(r"([^<>=]+?)(>|\\ge ?)([A-Za-z])(>|\\ge ?)([^<>=]+)", text)
+    if found is None:
+        return text
+    high, first, name, second, low = found.groups()
+    return f"{low}{TURN[second.strip()]}{name}{TURN[first.strip()]}{high}"
+
+
 def _leaves(wanted: str, given: str, ask: Ask, tolerance: float) -> str:
     """Of two answers without parts."""
     choice = CHOICE.fullmatch(said(wanted)) if "(" in wanted or "\\text" in wanted else None
     if choice is not None:
         chosen = CHOSEN.fullmatch(said(given))
         return TEXT_EQUAL if chosen is not None and chosen[1] == choice[1] else ""
+    if re.fullmatch("[A-J]", wanted) and (chosen := LONE_CHOICE.match(said(given))):
+        return TEXT_EQUAL if chosen[1] == wanted else ""
+    if "\\pi" in wanted and "\\pi" not in given and given.endswith("^\\circ"):  # an angle in degrees
+        given = "(" + given.removesuffix("^\\circ") + ")\\cdot\\pi/180"
     bases = BASE.fullmatch(wanted), BASE.fullmatch(given)
     if bases[0] is not None:
         right = given == bases[0][1] or (bases[1] is not None and bases[1].groups() == bases[0].groups())
@@ -219,6 +252,8 @@ def _as_numbers(wanted: str, given: str, tolerance: float) -> str:
     one, other = value_of(wanted), value_of(given)
     if one is None or other is None:
         return ""
+    if "%" in wanted and "%" in given:
+        one, other = one[:1], other[:1]
     for value in one:
         for near in other:
             whole = value.denominator == 1 == near.denominator
@@ -230,6 +265,9 @@ def _as_numbers(wanted: str, given: str, tolerance: float) -> str:
 @lru_cache(maxsize=4096)
 def value_of(text: str) -> tuple[Fraction, ...] | None:
     """What a plain number can be read as, or None for anything else."""
+    word = said(text).lower()
+    if word in NUMBER_WORDS:
+        return (Fraction(NUMBER_WORDS[word]),)
     found = numerals.number(text.replace("^\\circ ", "").replace("^\\circ", "").removeprefix("+"))
     return None if found is None else (found.value, *found.others)
 
@@ -270,7 +308,7 @@ def last_side(text: str) -> str:
 
 def without_unit(text: str) -> tuple[str, str]:
     """(answer, its unit as UNITS has it, with a power) of a number with a unit; the unit is "" if it is not known."""
-    text = re.sub(r"\^\\circ ?[CF]?$", "", text)
+    text = HAN_UNIT.sub("", re.sub(r"\^\\circ ?[CF]?$", "", text))
     found = WITH_UNIT.fullmatch(text)
     if found is None:
         return text, ""

@@ -22,15 +22,56 @@ CHARACTERS = {
         0xB7: "\\cdot ",
         0x2260: "\\ne ",
     },
-    **{0xB2: "^2", 0xB3: "^3", 0xFF08: "(", 0xFF09: ")", 0xFF0C: ",", 0x3001: ",", 0xFF1D: "=", 0xA0: " ", 0x2009: " "},
+    **{0xFF0E: ".", 0xFF08: "(", 0xFF09: ")", 0xFF0C: ",", 0x3001: ",", 0xFF1D: "=", 0xA0: " ", 0x2009: " "},
     **{0x3B8: "\\theta ", 0x3B1: "\\alpha ", 0x3B2: "\\beta ", 0x202F: " ", 0xFF1B: ";", 0x3002: "."},
 }
+SUPERSCRIPTS = dict(zip("\u2070\xb9\xb2\xb3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-", strict=True))
+SUPERSCRIPT = re.compile(f"[{''.join(SUPERSCRIPTS)}]{{1,20}}")
+BASES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "sixteen": 16,
+}
+
+
+def repeating(found: re.Match[str]) -> str:
+    """A decimal with digits that repeat, as a fraction."""
+    whole, digits, period = found.groups()
+    top = int(whole + digits + period) - int(whole + digits or "0")
+    return f"\\frac{{{top}}}{{{'9' * len(period)}{'0' * len(digits)}}}"
+
+
 # (what is written, what it becomes), in this order
 REWRITTEN = [
     (re.compile(pattern), to)
     for pattern, to in (
         (r"\\[()\[\]](?![^\\]*\\\\end)|\$|\*\*|`", ""),
         (r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-z])\s*\.?", ""),
+        (r"\\(?:text)?color\s*\{[\w!]{1,20}\}(?:\{([^{}]*)\})?", r"\1"),
+        (r"\\underline\s*\{([^{}]*)\}", r"\1"),
+        (r"\\text\s*\{\s*all real numbers\s*\}", r"\\R "),
+        (r"\\text\s*\{\s*(?:an?|the)\s+", r"\\text{"),
+        (r"\\text\s*\{\s*(\d[\d.,]*)\s+([^{}]+)\}", r"\1\\text{\2}"),
+        (r"\A\s*\\text\s*\{[^{}]*\}\s*(?=[(\[]\s*-?\d)", ""),
+        (r"\A\s*\{([^{}]*,[^{}]*)\}\s*\Z", r"\\{\1\\}"),
+        (r"\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])", ""),
+        (r"\A\s*(?:\\approx(?![a-z])|\\text\s*\{[^{}]*(?:\bis|\bare|[:=])\s*\})\s*", ""),
+        (r"\^\s*\{?\s*\\(?:text|mathrm|textrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?", ""),
+        (r"\\text\s*\{\s*(hundred|thousand|million|billion|trillion|infinity)\s*\}", r" \1 "),
+        (r"(?<![\d.,/^_])(\d{1,9})\s+(\d{1,9})\s?/\s?(\d{1,9})(?![\d/.])", r"\1\\frac{\2}{\3}"),
+        (r"(?<![\d.])(\d{0,30})\.(\d{0,30})\\overline\s*\{(\d{1,30})\}", repeating),
+        (
+            r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(" + "|".join(BASES) + r")\s*\}\s*\}?",
+            lambda found: f"_{BASES[found[1]]}",
+        ),
+        (r"\\log_\s*\{?\s*e\s*\}?(?![a-z])", r"\\ln "),
         (r"\\(?:displaystyle|textstyle|limits|boldsymbol|bm|mathstrut)(?![a-z])", ""),
         (r"(?<=\d)(?:\{,\}|,?\s?\\!|,?\\[,;: ])\s*(?=\d{3}(?!\d))", ","),
         (r"(?<=\d),[ \t]+(?=\d)", ";"),
@@ -54,7 +95,11 @@ REWRITTEN = [
             r"^\\circ ",
         ),
         (r"(?<=[\d)])\s*\\?%|(?<=\d)\s*(?:\\text\{\s*)?percent(?:\s*\})?", "%"),
-        (r"\s*,?\s*(?:\\text\s*\{\s*(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*", ","),
+        (
+            r"\s*,?\s*(?:\\text\s*\{\s*(?:and|or|[\u548c\u6216\u4e0e\u53ca])\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
+            r"|(?<=[\w)}])\s*(?:[\u548c\u6216\u4e0e]|\u4ee5\u53ca)\s*(?=[-\w({\\$]))\s*",
+            ",",
+        ),
         (r"(?<![A-Za-z\\])(?:infinity|infty|inf)(?![A-Za-z])", r"\\infty "),
         (r"(?<![A-Za-z\\])(sqrt|pi)(?![A-Za-z])", r"\\\1 "),
         (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
@@ -111,6 +156,7 @@ def normal(text: str) -> str:
     """The normal form of an answer: one way of writing of those that LaTeX has, without blanks or marks around it."""
     text = text.strip()
     if not text.isascii():
+        text = SUPERSCRIPT.sub(lambda found: f"^{{{''.join(map(SUPERSCRIPTS.get, found[0]))}}}", text)  # type: ignore[arg-type]
         text = text.translate(CHARACTERS).translate(plain_digits())
     for token in ("\\boxed", "\\fbox"):
         while text.startswith(token + "{") and text.endswith("}"):
@@ -120,7 +166,7 @@ def normal(text: str) -> str:
     for pattern, to in REWRITTEN:
         text = pattern.sub(to, text)
     text = FRACTION_WITH_DIGIT.sub(r"\1{\2}", text)
-    text = text.strip(" \t\n").rstrip(".:;").removeprefix(":").strip()
+    text = text.strip(" \t\n").rstrip(".,:;\\ ").removeprefix(":").strip()
     text = LETTERS_AFTER.sub("\\1\0", text)
     text = "".join(text.split()).replace("\0", " ")
     return BRACED.sub(r"\1\2", text)

@@ -39,6 +39,7 @@ SCALES = {
 # What LaTeX puts between groups of digits, and its fractions.
 GROUPING = re.compile(r"(?<=\d)(?:\{,\}|,?\s?\\[!,;: ]|\\thinspace)\s?(?=\d{3})")
 FRACTION = re.compile(r"(\d?)\s?\\[dtc]?frac\s?(?:\{\s?(-?\d+)\s?\}\s?\{\s?(\d+)\s?\}|(\d)\s?(\d))")
+SCALE_IN_TEXT = re.compile(r"\\(?:text|mathrm)\{\s?(hundred|thousand|million|billion|trillion)\s?\}")
 POWER = re.compile(rf"([{SIGNS}+]?)(\d+)\D*$")
 
 
@@ -80,7 +81,7 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = text.translate(plain_digits())
     if "\\" in text or "{,}" in text:
-        text = FRACTION.sub(_fraction, GROUPING.sub("", text))
+        text = SCALE_IN_TEXT.sub(r" \1", FRACTION.sub(_fraction, GROUPING.sub("", text)))
     return text
 
 
