@@ -76,6 +76,7 @@ def test_what_is_private_is_in_no_file_and_the_report_comes_back() -> None:
     assert (found.stdout, found.report) == (b"[]\n", b"terces")
 
 
+LIBC = "import ctypes; l = ctypes.CDLL(None)"
 ATTACKS: list[tuple[str, str, str, str]] = [
     ("a fork bomb", "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass", "", "timed out|killed"),
     (
@@ -95,6 +96,9 @@ ATTACKS: list[tuple[str, str, str, str]] = [
         "",
         "killed: memory",
     ),
+    ("memory without a name", "import os; os.memfd_create('x')", "OSError", "1"),
+    ("shared memory that outlives it", f"{LIBC}; raise SystemExit(l.shmget(0, 1 << 30, 0o1600) + 2)", "", "1"),
+    ("a queue of messages", f"{LIBC}; raise SystemExit(l.msgget(0, 0o1600) + 2)", "", "1"),
     ("a full disk", "f = open('x', 'wb')\nfor _ in range(99): f.write(b'x' * 1048576)", "OSError", "1"),
     ("many files", "for n in range(99): open(str(n), 'wb').write(b'x' * 1048576)", "No space left", "1"),
     ("a kill of the parent", "import os; os.kill(os.getppid(), 9); print('alive')", "", "0|1|killed"),
