@@ -100,3 +100,7 @@ def test_search_names_the_files_that_take_part(folder: Path) -> None:
 def test_mistakes_are_named(arguments: list[str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         said(*arguments)
+
+
+def test_other_places_of_the_same_files_are_told() -> None:
+    assert "or there    agieval: *.jsonl" in said("list", "datasets", "agieval")

@@ -265,7 +265,7 @@ def test_columns_stand_where_a_template_names_them(tmp_path: Path, template: str
         ({"messages": [{"content": "a"}]}, "give each role and content"),
         ({"prompt": "a", "where": {"answer": 2}}, "no row of .* has what `where` asks for"),
         ({"prompt": "a", "where": {"b": 2}}, "line 1: has no column 'b'"),
-        ({"prompt": "a", "examples": {"file": "none.jsonl", "count": 1}}, "none.jsonl: No such file"),
+        ({"prompt": "a", "examples": {"file": "none.jsonl", "count": 1}}, "none.jsonl, which is not there"),
         ({"prompt": "a", "examples": {"file": "x.jsonl"}}, "neither count nor ids"),
         ({"prompt": "a", "examples": {"file": "x.jsonl", "ids": [2]}}, "has no row 2, only 1"),
         ({"prompt": "a", "examples": {"file": "x.jsonl", "count": 1, "text": "{b}"}}, "line 1: has no column 'b'"),

@@ -53,7 +53,7 @@ def fetch_missing(found: DataSet, there: Found, folder: Path, say: Say) -> None:
         for one in wanted:
             fetch(one, folder / one.to, say)
     elif found.preset.hub:
-        from_hub(found.preset.hub, found.preset.files, folder, say)
+        from_hub(found.preset.hub, [*dict.fromkeys((*found.preset.files, *there.missing))], folder, say)
     else:
         home = f"; get them from {found.preset.home}" if found.preset.home else ""
         lacks = ", ".join(there.missing) or "files of your own"

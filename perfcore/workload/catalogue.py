@@ -30,6 +30,13 @@ class Fetch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another folder below a data folder, and the names that the same files have there."""
+
+    folder: str
+    files: list[str]
+
+
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A data set: what reads it with which settings, and where its files are found and fetched."""
 
@@ -38,6 +45,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["load", "accuracy"] = "load"
     folder: str = ""
     files: list[str] = []
+    also: list[Place] = []  # taken where all files are there, and those above are not
     home: str = ""
     licence: str = ""
     hub: str = ""  # owner/name of a data set on the Hugging Face hub, of which `files` are fetched

@@ -1,6 +1,7 @@
 """The one registry of data sets: which readers there are, what a name or path stands for, where files are found."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,9 +49,12 @@ TELLING = {
 }
 
 # Data sets of other tools that are not offered: what their names have in them, and why.
-NOT_OFFERED = {
-    "bfcl.*multi_turn": "its categories of several turns need simulated services; BFCL_gen_single_turn has all others"
-}
+SEVERAL_TURNS = (
+    "beside the files BFCL_v4_multi_turn_*.json its categories of several turns need the services that the calls "
+    "change, which are programs of the authors; BFCL_gen_single_turn has all other categories"
+)
+NO_EVALUATOR = "perfcore has no evaluator for it; mm_custom:FILE sends pictures, sound and films of your own for load"
+NOT_OFFERED = {"bfcl.*multi_turn": SEVERAL_TURNS, "gedit|ocrbench|omnidocbench|videobench|vocalsound": NO_EVALUATOR}
 
 # The modules that have readers, each a READERS of its own: another one is another line here.
 MODULES = (
@@ -173,8 +177,23 @@ def located(found: DataSet, dirs: Sequence[Path]) -> Found:
     if found.path is not None:
         is_folder = found.preset.reader != "image_folder" and found.path.is_dir() and format_of(found.path) == "folder"
         return Found(tuple(in_folder(found)) if is_folder else (found.path,), found.path.parent, ())
-    tried = [matched(base, found.preset.files) for base in bases(found.preset, dirs)]
-    return min(tried, key=lambda one: len(one.missing), default=Found((), None, tuple(found.preset.files)))
+    files, args = found.preset.files, found.preset.args
+    tried = [with_examples(matched(base, files), files, args) for base in bases(found.preset, dirs)]
+    best = min(tried, key=lambda one: len(one.missing), default=Found((), None, tuple(files)))
+    places = ((folder / place.folder, place.files) for place in found.preset.also for folder in dirs)
+    others = (with_examples(matched(base, names), names, args) for base, names in places)
+    return next((one for one in others if not one.missing), best) if best.missing else best
+
+
+def with_examples(there: Found, patterns: Sequence[str], args: Mapping[str, Any]) -> Found:
+    """What was found, files of examples among what is missing: they lie beside the rows, by `examples.file`."""
+    examples = args.get("examples")
+    name = examples.get("file", "") if isinstance(examples, Mapping) else ""
+    if not name or there.folder is None:
+        return there
+    beside = [os.path.normpath(Path(one).parent / name.replace("{subset}", "*")) for one in patterns]
+    lacking = [one for one in dict.fromkeys(beside) if one not in there.missing and not any(there.folder.glob(one))]
+    return there._replace(missing=(*there.missing, *lacking))
 
 
 def in_folder(found: DataSet) -> list[Path]:

@@ -17,7 +17,9 @@ from perfcore.workload.wording import column, worded
 class Examples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where examples come from, and how each is worded."""
 
-    file: Annotated[str, Meta(description="File beside that of the rows; {subset} is the part of the data set.")] = ""
+    file: Annotated[
+        str, Meta(description="File beside that of the rows; {subset} is the part of the data set, * any text.")
+    ] = ""
     count: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="How many of its first rows are taken.")] = (
         None
     )
@@ -57,6 +59,10 @@ def shots(
     if not given.file:
         return [shot(Record(f"example {place}", row), given) for place, row in enumerate(given.rows, 1)]
     path = folder / given.file.replace("{subset}", part)
+    if "*" in given.file:
+        path = next(iter(sorted(path.parent.glob(path.name))), path)
+    if not path.exists():
+        raise UserError(f"the examples come from {path}, which is not there; get it too, or ask without examples")
     if path not in kept:
         kept[path] = list(from_file(path, given, columns))
     return kept[path]

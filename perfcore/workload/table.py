@@ -1,7 +1,9 @@
 """The reader `table`: any records become rows by templates over their columns; most presets are settings of it."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +27,7 @@ from perfcore.workload.timestamps import timestamp_ns
 from perfcore.workload.turning import turned
 from perfcore.workload.wording import column, said, worded
 
+ANSWERS = ("answer", "target", "label")  # names that files give the column of references
 EXAMPLES = "examples"  # the word in templates, and the role among messages
 
 
@@ -69,7 +72,13 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tools: Annotated[str, Meta(description="Column with the functions that the model may call.")] = ""
     timestamp: Annotated[str, Meta(description="Column with the time at which a recording sent it.")] = ""
     model: Annotated[str, Meta(description="Column with the model or LoRA adapter to ask for.")] = ""
-    where: Annotated[dict[str, Any], Meta(description="Values, or lists of values, that columns have to have.")] = {}
+    where: Annotated[
+        dict[str, Any],
+        Meta(description="Values, or lists of values, that columns have to have; of numbers also from and to."),
+    ] = {}
+    first: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="How many rows of each file are taken; else all.")
+    ] = None
     columns: Annotated[
         list[str], Meta(description="Names of the columns of CSV and TSV whose first line does not name them.")
     ] = []
@@ -157,7 +166,9 @@ def read_file(path: Path, settings: Table, wanted: Wanted, part: str, few: Seque
     apart = values_beside(path.parent, settings.beside)
     there = second_file(settings.joined, path.parent)
     held = lent(path, settings.images, settings.images_by, settings.columns) if settings.images_by else {}
-    for at, record in enumerate(records(path, settings.columns)):
+    for at, record in enumerate(islice(records(path, settings.columns), settings.first)):
+        if at == 0 and settings.columns:
+            check_names(record, settings)
         fields = dict.fromkeys(record.fields) | from_columns(record.fields, (), ()) if typed else record.fields
         if apart:
             fields = with_values(Record(record.place, fields), apart, at)
@@ -173,6 +184,16 @@ def read_file(path: Path, settings: Table, wanted: Wanted, part: str, few: Seque
             whole = Record(record.place, fields)
             for one in for_each(whole, settings.each) if settings.each else [fields]:
                 yield from rows_of(Record(record.place, one), settings, wanted, path.parent, part, few)
+
+
+def check_names(record: Record, settings: Table) -> None:
+    """Raise UserError where the first line of a file without names of columns has names after all."""
+    cell = record.fields.get(settings.reference)
+    if isinstance(cell, str) and cell.strip().lower() in {*ANSWERS, settings.reference.lower()}:
+        raise UserError(
+            f"{record.place}: the line names the columns ({', '.join(map(str, record.fields.values()))}), where it "
+            "should be a row; take it out, or name a data set for files with such a line, as mmlu_with_header is"
+        )
 
 
 def rows_of(
@@ -213,7 +234,20 @@ def agrees(fields: Mapping[str, Any], name: str, wanted: Any, place: str) -> boo
         value = column(name, fields)
     except ValueError as error:
         raise UserError(f"{place}: {error}; `where` asks for it") from None
+    if isinstance(wanted, Mapping):
+        return between(value, wanted, place)
     return any(value == one or value == str(one) for one in (wanted if isinstance(wanted, list) else [wanted]))
+
+
+def between(value: Any, wanted: Mapping[str, Any], place: str) -> bool:
+    """Whether a number is in a range, both ends included."""
+    ends = [wanted.get("from", -math.inf), wanted.get("to", math.inf)]
+    if not wanted or not wanted.keys() <= {"from", "to"} or not all(isinstance(one, int | float) for one in ends):
+        raise UserError(f"`where` has {dict(wanted)}; give a value, a list of values, or numbers as from and to")
+    found = number(value)
+    if not isinstance(found, int | float):
+        raise UserError(f"{place}: {value!r} is no number, and `where` asks for one from {ends[0]} to {ends[1]}")
+    return bool(ends[0] <= found <= ends[1])
 
 
 def row_of(record: Record, settings: Table, unit: str, folder: Path, part: str, few: Sequence[Shot]) -> Row:
