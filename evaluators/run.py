@@ -24,6 +24,9 @@ AT_ONCE = 500  # lines that a process gets together
 ALONE = 200  # lines up to which no other process is started
 RIGHT = 1 - 1e-9
 REFERENCE = "(reference)"  # among the columns of a row, what its answer should be
+EMPTY = (
+    "empty_answer"  # the class of a request that ended well without any text: the model's own answer, which is wrong
+)
 DIED = "the process that scored it died; the answer, or the evaluator, is at fault"
 
 Columns: TypeAlias = Mapping[str, Any] | None
@@ -188,6 +191,8 @@ def decoded(line: bytes, columns: Columns) -> Sample:
         sample = _decode(line)
     except msgspec.DecodeError as error:
         raise EvaluationError(f"a line of the answers is broken ({error}): take out {line[:80]!r}") from None
+    if sample.error == EMPTY:
+        sample = msgspec.structs.replace(sample, error=None)
     if columns is None:
         return sample
     reference = columns.get(REFERENCE) if sample.reference is None else sample.reference

@@ -34,6 +34,7 @@ class Service:
     reader: Callable[[dict[str, Any]], str] | None = None
     refused: int = 0
     wait_s: float = 0.0
+    name: str = "adder"
     url: str = ""
     asked: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Handler(Connection):
     service: Service
 
     def get(self) -> None:
-        self.send(200, "application/json", json.dumps({"data": [{"id": "adder"}]}).encode())
+        self.send(200, "application/json", json.dumps({"data": [{"id": self.service.name}]}).encode())
 
     def post(self, body: dict[str, Any]) -> None:
         service = self.service

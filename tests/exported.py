@@ -18,7 +18,7 @@ DESCRIBED = {
     "dialect": "openai-chat",
     "url": "http://127.0.0.1:8000/v1/chat/completions",
     "options": {"seed": 1, "concurrency": 2, "prompt": [SECRET_PROMPT], "stream": True},
-    "datasets": ["gsm8k"],
+    "datasets": [{"name": "gsm8k", "reader": "gsm8k", "settings": {"path": SECRET_PROMPT}, "files": []}],
     "versions": {"perfcore": "0.1.0"},
     "machine": {"cores": 2},
 }

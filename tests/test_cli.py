@@ -67,7 +67,7 @@ def test_dry_run_is_a_table_for_people() -> None:
         (["stress", "--dry-run", "--rate", "0"], "perfcore: --rate '0': wants a value of more than 0"),
         (["stress", "--dry-run", "--config", "nowhere.toml"], "perfcore: cannot read --config nowhere.toml"),
         (["stress", "--dry-run", "--no-such-flag"], "No such option"),
-        (["no-such-command"], "No such command"),
+        (["stres"], "perfcore: there is no command 'stres'; the nearest one is 'stress'"),
     ],
 )
 def test_what_the_user_can_mend_is_said_in_one_sentence_and_exits_with_2(arguments: list[str], sentence: str) -> None:

@@ -1,6 +1,7 @@
 """`perfcore compare`: differences of runs, how sure they are, and what fails a build."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ def result(right: int, items: int) -> dict[str, Any]:
     }
 
 
-def sweep(parent: Path, loads: dict[int, float]) -> Path:
+def sweep(parent: Path, loads: dict[int, float], **described: Any) -> Path:
     """A folder of runs, each with its mean TTFT in ms."""
     names = {load: f"concurrency-{load:04}" for load in loads}
     parent.mkdir()
@@ -277,7 +278,7 @@ def sweep(parent: Path, loads: dict[int, float]) -> Path:
     content = {"schema": "perfcore.series/1", "command": ["perfcore", "stress"], "points": points}
     (parent / "series.json").write_text(json.dumps(content))
     for load, name in names.items():
-        run_of(parent / name, values(load, 30, loads[load]))
+        run_of(parent / name, values(load, 30, loads[load]), **described)
     return parent
 
 
@@ -285,8 +286,31 @@ def test_sweeps_are_compared_where_their_loads_agree(tmp_path: Path) -> None:
     first, other = sweep(tmp_path / "x", {1: 100, 2: 100, 4: 100}), sweep(tmp_path / "y", {2: 100, 4: 150, 8: 100})
     found = compared(first, other, "--fail-if", "ttft_mean>+20%", code=1)
     assert [point["point"] for point in found["points"]] == ["concurrency 2", "concurrency 4"]
-    assert [gate["verdict"] for gate in found["gates"]] == ["kept", "holds"]
+    assert [gate["verdict"] for gate in found["gates"]] == ["kept", "holds", "undecided"]
     assert found["unmatched"] == ["Only in A (x): concurrency 1", "Only in B (y): concurrency 8"]
+
+
+def test_load_that_the_other_sweep_lacks_does_not_pass(tmp_path: Path) -> None:
+    first, other = sweep(tmp_path / "x", {1: 100, 2: 100}), sweep(tmp_path / "y", {2: 100})
+    gate = compared(first, other, "--fail-if", "ttft_mean>+20%", code=3)["gates"][1]
+    assert (gate["point"], gate["b"], gate["words"]) == ("concurrency 1", "B", "B has no run of it")
+    assert compared(other, first, "--fail-if", "ttft_mean>+20%")["missing"] == []
+
+
+def test_sweeps_show_what_their_configurations_have_different(tmp_path: Path) -> None:
+    first, other = sweep(tmp_path / "x", {1: 100, 2: 100}), sweep(tmp_path / "y", {1: 100, 2: 100}, model="another")
+    shown = run_here("compare", first, other).stdout
+    assert shown.count("What differs") == 1 and re.search(r"model +m +another", shown)
+
+
+def test_run_that_is_given_twice_is_told(pair: tuple[Path, Path]) -> None:
+    assert any("same folder as A" in text for text in compared(pair[0], pair[0])["setup"]["warnings"])
+
+
+def test_made_prompts_that_differ_say_how_they_can_be_the_same(tmp_path: Path) -> None:
+    made = [{"name": "synthetic", "settings": {"salt": "unique"}}]
+    runs = [run_of(tmp_path / name, values(1, 20), prompt=name, datasets=made) for name in ("a", "b")]
+    assert "salt=fixed" in compared(*runs)["comparisons"][0]["words"]
 
 
 def test_plots_are_written(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -360,6 +384,20 @@ def test_requests_that_share_a_queue_do_not_count_as_independent() -> None:
     narrow = of_samples(whole(mixed), whole(mixed + 1), (1.0, 1.0), False, 1)["mean"].absolute_ci95
     assert wide and narrow
     assert wide[1] - wide[0] > 3 * (narrow[1] - narrow[0])
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_values_of_one_place_in_the_run_do_not_say_how_sure_they_are(paired: bool) -> None:
+    opened = [Sample(np.array(values(seed, 16)), np.arange(16), 400) for seed in (1, 2)]
+    found = of_samples(opened[0], opened[1], (16.0, 16.0), paired, 1)["mean"]
+    assert found.absolute_ci95 is None and found.why == comparison.ONE_PLACE
+
+
+def test_what_comes_after_the_last_value_makes_no_interval_narrower() -> None:
+    short = [Sample(np.array(values(seed, 40)), np.arange(40) * 2, 100) for seed in (1, 2)]
+    long = [one._replace(requests=400) for one in short]
+    alone, longer = (of_samples(a, b, (33.3, 33.3), False, 1)["mean"] for a, b in (short, long))
+    assert alone.absolute_ci95 and longer.absolute_ci95 == pytest.approx(alone.absolute_ci95)
 
 
 @pytest.mark.parametrize("statistic", ["mean", "p50", "p90"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perfcore.cli.compare import compared
-from perfcore.report import compare_html
+from perfcore.report import compare_curves, compare_html
 from tests.browser import Page, browser
 from tests.comparing import START, failure, folder, run_of
 from tests.endtoend import run_here
@@ -54,6 +54,14 @@ def test_the_table_has_the_numbers_of_both_runs_and_what_they_come_to(page: Path
     assert cells[1:3] == [f"{value:.1f}" for value in kept]
     assert cells[4:] == ["+100", "+100 to +100 %", "worse", "slower by 100 % (100 to 100 %)"]
     assert found["terms"][found["rows"].index(cells)] == "latency.ttft_ms.mean"
+    assert found["looks"][found["rows"].index(cells)] == cells[found["marked"]] == "worse"
+
+
+def test_how_many_metrics_are_better_and_worse_is_said_in_short() -> None:
+    row = {"significant": True, "better": "lower", "difference": -1.0}
+    rows = [row, row | {"difference": 2.0}, row | {"significant": False}, row | {"better": "neither"}]
+    said = "B is surely better in 1 of 3 of these metrics, and surely worse in 1. Of the other 1 nothing is sure."
+    assert compare_html.in_short("B", rows) == said
 
 
 def test_limits_stand_first_and_the_worst_of_them_is_the_verdict(page: Path) -> None:
@@ -103,7 +111,7 @@ def test_windows_of_steady_runs_are_told(pair: tuple[Path, Path]) -> None:
     started = START - 1 * MS
     window = {"start_ns": started + 500 * MS, "end_ns": started + 2500 * MS}
     timed = [(0, side._replace(metrics={"window": window}), (started, started + 3000 * MS)), (1, side, (started, 0))]
-    assert compare_html.windows(timed) == " Measured windows: A 0.500 to 2.500 s."
+    assert compare_curves.windows(timed) == " Measured windows: A 0.500 to 2.500 s."
 
 
 def test_a_run_without_an_answer_is_told_to_have_none(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -131,9 +139,9 @@ def test_many_runs_make_a_small_page_that_keeps_both_ends(tmp_path: Path) -> Non
         one._replace(taken=one.taken._replace(latency={"ttft_ms": rng.lognormal(4, 1, one.taken.measured.last.size)}))
         for one in sides * 200
     ]
-    found = compare_html.distribution("ttft", "TTFT", wide)
+    found = compare_curves.distribution("ttft", "TTFT", wide)
     assert found is not None
-    assert len(found["x"]) <= compare_html.MOST_POINTS + 2 * len(wide)
+    assert len(found["x"]) <= compare_curves.MOST_POINTS + 2 * len(wide)
     assert all(series["values"][-1] == 1 for series in found["series"])
     assert found["x"][-1] == pytest.approx(max(one.taken.latency["ttft_ms"].max() for one in wide), rel=1e-6)
 

@@ -16,6 +16,7 @@ from perfcore.analysis.repetition import Loop, loop
 from perfcore.records import texts
 from perfcore.records.texts import Said
 from perfcore.report.terminal import render
+from tests.comparing import answer, folder
 from tests.endtoend import SimulatorSettings, measure, start_simulator
 from tests.reference.records import MS, run, streamed
 
@@ -51,7 +52,8 @@ SHOWN: list[tuple[str, dict[str, Any]]] = [
     ("chunks", {"tokens_per_event": 0.8}),
     ("loops", {"texts": LOOPS}),
     ("thoughts only", {"texts": Texts(1000, 0, 50)}),
-    ("few samples", {"ok": 999}),
+    ("few samples", {"ok": 99}),
+    ("few samples", {"undecided": ("ttft_p99<=500ms",)}),
 ]
 PATTERNS = {pattern for pattern, _ in SHOWN}
 
@@ -121,11 +123,15 @@ def test_web_pages_are_blamed_on_what_lies_between(proxy: str, named: str) -> No
     assert named in found("web page", web_pages=3, proxy=proxy)["cause"]
 
 
-@pytest.mark.parametrize(
-    ("ok", "missing"), [(999, "for p99:"), (150, "for p95 and p99:"), (20, "for p90 and p95 and p99:")]
-)
-def test_run_that_is_too_short_says_for_what(ok: int, missing: str) -> None:
-    assert missing in found("few samples", ok=ok)["cause"]
+def test_run_that_is_too_short_says_for_what_and_how_long_it_has_to_be() -> None:
+    assert "for p90" in found("few samples", ok=20)["cause"]
+    told = found("few samples", ok=2_000, undecided=("ttft_p99<=1s",))
+    assert "decide ttft_p99<=1s:" in told["cause"] and told["next"].endswith("--requests 8000")
+
+
+@pytest.mark.parametrize("ok", [100, 999])
+def test_percentile_that_the_table_marks_is_not_told_again(ok: int) -> None:
+    assert patterns(ok=ok) == []
 
 
 @pytest.mark.parametrize(
@@ -216,6 +222,13 @@ def test_long_prompts_among_short_ones_are_no_queue() -> None:
         rows.append(streamed(now[at], now[at], now[at] + prompt, now[at] + prompt + 1000, input_tokens=prompt))
         now[at] += prompt + 1000
     assert "queueing" not in computed(*rows)
+
+
+def test_objective_within_its_interval_is_told_in_a_run(tmp_path: Path) -> None:
+    answers = [answer(number, 100.0) for number in range(120)]
+    run = folder(tmp_path / "run", answers, [str(number) for number in range(120)], options={"slo": "ttft_p99<=500ms"})
+    told = json.loads((run / "metrics.json").read_text())["diagnosis"]
+    assert [one["pattern"] for one in told] == ["few samples"] and "ttft_p99<=500ms" in told[0]["cause"]
 
 
 def test_answer_that_was_given_in_one_event_did_not_stream() -> None:

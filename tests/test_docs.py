@@ -13,6 +13,7 @@ import yaml
 
 from perfcore.cli import pages
 from perfcore.cli.main import COMMANDS
+from perfcore.config import resolve
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -124,6 +125,36 @@ def test_command_lines_are_accepted(page: str, line: str) -> None:
     command: click.Command = importlib.import_module(COMMANDS[words[0]][0]).command
     if "..." not in words and "…" not in line and "--help" not in words:
         command.make_context(words[0], words[1:])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_of_options_has_every_flag_of_every_command(name: str) -> None:
+    page = read(DOCS / "options.md")
+    own: click.Command = importlib.import_module(COMMANDS[name][0]).command
+    flags = [flag for one in own.params if isinstance(one, click.Option) for flag in one.opts]
+    table = page.partition(f"### perfcore {name}\n")[2].partition("###")[0]
+    assert [flag for flag in flags if f"`{flag}" not in table and f"\n\n`{flag}" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "option", "default"),
+    [
+        ("stress.md", "within `--grace` (30 s)", "grace_s", 30),
+        ("stress.md", "Without any of them: 8 clients", "concurrency", 8),
+        ("eval.md", "requests in flight at once, 8 if nothing is said", "concurrency", 8),
+        ("sweeps.md", "`--cooldown` (5 s)", "cooldown_s", 5),
+        ("transport.md", "| `--connect-timeout` | 60 s |", "connect_timeout_s", 60),
+        ("transport.md", "| `--timeout` | 600 s |", "timeout_s", 600),
+        ("from-evalscope.md", "`--timeout`, 10 minutes if not given", "timeout_s", 600),
+        ("from-aisbench.md", "`--max-event-bytes`, 64 MiB if not given", "max_event_bytes", 64 * 2**20),
+        ("faq.md", "`--max-event-bytes` (64 MiB)", "max_event_bytes", 64 * 2**20),
+        ("local.md", "30 minutes if not given", "local_timeout_s", 1800),
+        ("server-metrics.md", "`--server-metrics-interval 1`", "server_metrics_interval_s", 1),
+    ],
+)
+def test_defaults_in_the_text_are_those_of_the_options(page: str, words: str, option: str, default: float) -> None:
+    assert words in " ".join(read(DOCS / page).split())
+    assert getattr(resolve({}, None, {}).options, option) == default
 
 
 @pytest.mark.parametrize("topic", REFERENCES)

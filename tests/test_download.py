@@ -13,8 +13,10 @@ import pytest
 from perfcore.errors import UserError
 from perfcore.run.download import MARK, PART, download
 from perfcore.workload.registry import files_of, resolved
+from tests.answering import Service, answering, right
+from tests.endtoend import run_here
 
-DATA = b'{"prompt": "a"}\n' * 5000
+DATA = b'{"prompt": "1 plus 7"}\n' * 5000
 
 
 class Files(BaseHTTPRequestHandler):
@@ -166,3 +168,12 @@ def test_a_file_that_another_process_fetches_is_left_to_it(tmp_path: Path, serve
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="another process is fetching"):
             fetched(tmp_path, f"{server}/a.jsonl")
+
+
+def test_an_evaluation_fetches_what_it_lacks(tmp_path: Path, server: str) -> None:
+    where = ("--config-dir", config(tmp_path, f"{server}/a.jsonl"), "--data-dir", tmp_path / "data")
+    with answering(Service(right)) as service:
+        what = ("--dataset", "own", "--num-prompts", 1, "--evaluation", "evaluator=exact", "--out", tmp_path / "out")
+        done = run_here("eval", "--url", service.url, "--no-check", *where, *what, "--download")
+    assert done.exit_code == 0, done.stderr
+    assert service.asked == ["1 plus 7"]

@@ -59,7 +59,7 @@ def test_answers_are_collected_and_scored(service: Service, tmp_path: Path) -> N
     assert "50.0" in said
     assert score(tmp_path / "out") == 0.5
     assert sorted(service.asked) == sorted(f"What is {a} plus 7?" for a in range(10))
-    folders = {"configs", "logs", "predictions", "results", "runs", "summary", "eval.json"}
+    folders = {"configs", "logs", "predictions", "results", "runs", "summary", "eval.json", "report.html"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == folders
 
 
@@ -81,10 +81,18 @@ def test_repeats_of_one_question_are_never_mixed_with_those_of_another(tmp_path:
     assert (named["pass@2"], named["cons@2"]) == (0.5, 0.5)
 
 
-def test_a_k_above_the_repeats_is_refused(service: Service, tmp_path: Path) -> None:
+def test_a_k_above_the_repeats_is_refused_before_anything_is_asked(service: Service, tmp_path: Path) -> None:
     said = collect(service, sums(tmp_path / "sums.jsonl", 2), tmp_path / "out", "--repeats", 2, "--k", 4, code=2)
-    assert "k" in said
-    assert "4" in said
+    assert "k = 4" in said
+    assert service.asked == []
+
+
+def test_a_data_set_without_its_files_is_told_before_another_is_asked(service: Service, tmp_path: Path) -> None:
+    both = ("--datasets", sums(tmp_path / "sums.jsonl", 2), "mmlu", "--data-dir", tmp_path / "none")
+    said = evaluate(*ask(service), *NUMBER, *both, "--out", tmp_path / "out", "--download", code=2)
+    assert "the data set mmlu lacks" in said
+    assert service.asked == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_scoring_again_asks_nothing(service: Service, tmp_path: Path) -> None:
@@ -344,6 +352,19 @@ def test_a_judge_is_asked_about_what_the_rule_has_wrong_alone(service: Service, 
         assert len(set(judge.asked)) == 3
     assert score(tmp_path / "out") == 1.0
     assert result(tmp_path / "out")["judges"]["agreement"] == 0.0
+
+
+def test_a_judge_whom_no_strategy_asks_is_told(service: Service, tmp_path: Path) -> None:
+    with answering(Service(judged("GRADE: A"))) as judge:
+        collect(service, sums(tmp_path / "sums.jsonl", 2), tmp_path / "out", "--judge-url", judge.url)
+    assert "the judge is not asked: --judge-strategy" in (tmp_path / "out/logs/eval.log").read_text()
+
+
+def test_a_missing_judge_of_one_data_set_is_told_before_another_is_scored(service: Service, tmp_path: Path) -> None:
+    data, run = sums(tmp_path / "sums.jsonl", 2), tmp_path / "run"
+    assert run_command("stress", *ask(service), "--dataset", data, "--out", run, "--quiet").returncode == 0
+    assert "--judge-url" in evaluate(run, "--evaluation", "evaluator=judged", code=2)
+    assert not (run / "eval").exists()
 
 
 def test_a_missing_judge_is_told_before_anything_is_asked(service: Service, tmp_path: Path) -> None:

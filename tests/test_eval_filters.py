@@ -51,6 +51,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
         ("analysisWe need to add.assistantfinalThe sum is 4.", "The sum is 4.", "channel markers"),
         ("analysis of the data shows assistantfinal", "", "channel markers"),
         ("The tag <think> opens a thought. 4", "The tag <think> opens a thought. 4", ""),
+        ("B<|im_end|>", "B", ""),
+        ("B</s> <|eot_id|>\n", "B", ""),
+        ("<think>a</think>B<end_of_turn>", "B", "tags"),
         ("A < B, so </div> stays", "A < B, so </div> stays", ""),
     ],
 )

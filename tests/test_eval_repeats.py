@@ -93,6 +93,9 @@ def test_figures_of_k_answers_are_means_over_all_choices_of_k(n: int, data: st.D
         ([" A", "B", "A "], 0),
         ([["A", "C"], ["C", "A"], ["C", "A"]], 1),
         ([1, "1", "1"], 1),
+        (["2", "1/2", "0.5"], 1),  # numbers by their value
+        (["2", "$\\dfrac12$", "\\frac{1}{2}"], 1),
+        (["50%", "0.5", "1/2"], 1),
     ],
 )
 def test_the_vote_is_over_what_answers_say(extracted: list[object], position: int | None) -> None:

@@ -320,8 +320,13 @@ def test_files_that_quote_a_failure_or_an_answer_stay_here_unless_asked_for(tmp_
 
 
 def test_settings_hold_no_text_of_a_prompt_and_no_address() -> None:
-    described = {"model": "m", "url": "http://u", "options": {"prompt": ["text"], "seed": 1, "header": ["K: v"]}}
-    assert sinks.settings(described) == {"model": "m", "seed": 1}
+    described: dict[str, Any] = {
+        "model": "m",
+        "url": "http://u",
+        "options": {"prompt": ["text"], "seed": 1, "header": ["K: v"]},
+    }
+    described["datasets"] = [{"name": "quiz", "settings": {"path": "/home/me/quiz.jsonl"}}, "gsm8k"]
+    assert sinks.settings(described) == {"model": "m", "seed": 1, "datasets": "quiz,gsm8k"}
 
 
 def sent(folder: Path, sink: str, place: Path, **environment: str) -> None:

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfcore.analysis.measured import select, window
-from perfcore.records import scrapes
+from perfcore.analysis.measured import Measured, due_in, select, window
+from perfcore.records import scrapes, store
 from perfcore.report import (
     figures,
     html,
     html_blocks,
     html_latency,
     html_samples,
+    html_setup,
     html_tables,
     html_time,
     html_timeline,
     html_words,
 )
+from perfcore.types import Requests
 from tests.endtoend import run_here
 from tests.pages import EVIL, FAILED, answer, block, held, hostile, made, sweep
 from tests.reference.records import MS, run, streamed
@@ -102,20 +104,100 @@ def test_percentiles_that_the_sample_does_not_allow_are_starred_or_left_out() ->
 
 
 def test_a_curve_keeps_both_ends_and_its_shares_are_exact() -> None:
-    values = np.random.default_rng(1).exponential(100 * MS, 200_000)
+    values = np.sort(np.random.default_rng(1).exponential(100 * MS, 200_000).astype(np.int64))
     drawn = html_latency.panel("ttft", "", [(values, "sent")])
     assert drawn is not None
     x, shares = np.array(drawn["x"]), np.array(drawn["series"][0]["values"])
     assert x.size < 600
-    assert x[[0, -1]] == pytest.approx([values.min() / MS, values.max() / MS], rel=1e-6)
+    assert x[[1, -1]] == pytest.approx([values.min() / MS, values.max() / MS], rel=1e-6)
+    assert shares[-2] < 1
     assert shares == pytest.approx([np.mean(values <= at * MS * (1 + 1e-7)) for at in x], abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_percentiles_of_an_ascending_sample_are_those_of_numpy(size: int) -> None:
+    values = np.sort(np.random.default_rng(size).integers(0, 10**9, size))
+    expected = np.percentile(values, [rank / 1000 for rank in html_latency.PERCENTILES.values()])
+    assert html_latency.percentiles_of(values) == pytest.approx(expected, rel=1e-12)
 
 
 def test_two_curves_share_an_axis_and_keep_their_own_shares() -> None:
     drawn = html_latency.panel("ttft", "", [(np.array([1, 2]) * MS, "sent"), (np.array([2, 4]) * MS, "intended")])
     assert drawn is not None
-    assert drawn["x"] == [1, 2, 4]
-    assert [one["values"] for one in drawn["series"]] == [[0.5, 1, 1], [0, 0.5, 1]]
+    assert drawn["x"][1:] == [1, 2, 4]
+    assert [one["values"] for one in drawn["series"]] == [[0, 0.5, 1, 1], [0, 0, 0.5, 1]]
+
+
+@pytest.mark.parametrize(
+    ("x", "drawn"),
+    [([10.0, 20.0], [9.8, 10, 20]), ([0.001, 20.0], [0.0009, 0.001, 20]), ([0.0, 5.0], [0, 5]), ([5.0], [4.5, 5, 5.5])],
+)
+def test_a_distribution_begins_before_its_first_value(x: list[float], drawn: list[float]) -> None:
+    assert html_latency.from_nothing(np.array(x)).tolist() == pytest.approx(drawn)
+
+
+def test_gaps_of_zero_do_not_keep_a_long_tail_from_its_logarithmic_axis() -> None:
+    assert html_latency.wide(np.sort(np.array([0.0] * 10 + [10.0] * 100 + [300.0])))
+    assert not html_latency.wide(np.zeros(5))
+
+
+def test_percentiles_of_a_step_take_as_many_values_as_those_of_the_table() -> None:
+    step = np.repeat([0, 1, 2], [1, 20, 100])
+    found = html_time.stepwise(np.arange(121.0), step, 3, (50, 90, 99, 100))
+    known = [[True, True, True], [False, True, True], [False, False, True], [True, True, True]]
+    assert np.isfinite(found).tolist() == known
+
+
+def test_the_times_of_a_run_of_days_fit_into_the_timeline() -> None:
+    day_ns = 86_400 * 10**9
+    assert html_timeline.unit_of(day_ns // 24) == html_timeline.UNIT_NS
+    assert 10 * day_ns // html_timeline.unit_of(10 * day_ns) <= html_timeline.LARGEST
+
+
+def test_few_tokens_are_not_cut_into_hundreds_of_steps(page: Path) -> None:
+    assert len(block(page, "tokens")["series"][0]["values"]) <= 400 / html_time.TOKENS_PER_STEP + 1
+
+
+def early(page: Path) -> tuple[Requests, Measured]:
+    """All requests of the run of a page, and those of a window: two that were answered and one that failed."""
+    requests = store.build(page.parent).requests
+    return requests, due_in(requests, select(requests), 0, 15 * MS)
+
+
+def test_lengths_are_of_the_requests_that_are_measured(page: Path) -> None:
+    plots = html_tables.lengths(*early(page), {"lengths": None})
+    assert [sum(found["series"][0]["values"]) for found in plots if found] == [2, 2]
+
+
+def test_messages_are_of_the_requests_that_are_measured(page: Path) -> None:
+    requests, shown = early(page)
+    assert html_tables.messages(page.parent, shown) is not None
+    assert html_tables.messages(page.parent, due_in(requests, select(requests), 10 * MS, 15 * MS)) is None
+
+
+@pytest.mark.parametrize(
+    ("requests", "value", "notes"),
+    [
+        ({"total": 400, "failed": 49}, "49", ["12.2 % of 400"]),
+        ({"total": 7, "failed": 0}, "0", ["of 7"]),
+        ({"total": 0, "failed": 0}, "0", []),
+    ],
+)
+def test_how_many_failed_is_a_headline(requests: dict[str, int], value: str, notes: list[str]) -> None:
+    found = html_words.failures(requests)
+    assert (found["value"], found["notes"]) == (value, notes)
+
+
+def test_a_data_set_is_told_by_its_name_and_what_was_set() -> None:
+    settings: dict[str, Any] = {"turns": 4, "count": None, "prefix_weights": [], "kind": "words"}
+    assert html_setup.dataset({"name": "synthetic", "settings": settings}) == "synthetic (turns 4, kind words)"
+    assert html_setup.dataset("mine.jsonl") == "mine.jsonl"
+
+
+def test_without_a_script_the_page_says_where_its_numbers_are(page: Path, tmp_path: Path) -> None:
+    said = [re.findall("switched off here. ([^<]*)<", one.read_text())[0] for one in (page, sweep(tmp_path))]
+    assert said[0] == "The same numbers are in the files .txt and .json beside it."
+    assert said[1] == "The same numbers are in summary.txt and summary.json beside it."
 
 
 def seen_of() -> html_time.Seen:
@@ -279,6 +361,13 @@ def test_the_page_of_a_sweep_has_its_points_over_the_load_and_the_way_to_them(tm
     ttft = block(page, "ttft-over-load")
     assert (ttft["x"], ttft["series"][1]["values"], ttft["wide_x"]) == ([1, 2, 16], [1, 2, 16], True)
     assert {path.stem for path in figures.draw(page)} >= {"ttft-over-load", "throughput-latency"}
+
+
+def test_shares_are_drawn_as_steps_in_a_png() -> None:
+    drawn = html_latency.panel("ttft", "TTFT", [(np.array([10, 20]) * MS, "from sent")])
+    assert drawn is not None
+    (line,) = figures.curves(drawn).axes[0].get_lines()
+    assert line.get_drawstyle() == "steps-post"
 
 
 def test_lines_of_the_timeline_are_taken_again_when_they_are_free() -> None:

@@ -123,7 +123,7 @@ def test_answers_are_searched_and_filtered(opened: Page) -> None:
         "(() => {const box = document.querySelector('.filters input'); box.value = 'BROKEN'; "
         "box.dispatchEvent(new Event('input'))})()"
     )
-    assert opened.value(count).startswith("1 answers match")
+    assert opened.value(count).startswith("1 answer matches")
 
 
 @pytest.mark.parametrize("width", [1440, 900, 390])
@@ -145,8 +145,45 @@ def test_a_print_is_light_and_without_what_only_a_screen_can_do(opened: Page) ->
     opened.resize(1440)
 
 
+GAP = """(async () => {
+  const found = plotFigure({ kind: "plot", name: "gap", title: "gap", steps: true, x: [0, 1, 2, 3, 4],
+    series: [{ label: "a", values: [1, 2, null, 3], colour: "blue" }], x_label: "s", y_label: "ms" });
+  document.getElementById("main").append(found);
+  const plot = plots.pop();
+  build(plot);
+  await new Promise(requestAnimationFrame);
+  const at = (x, y) => ["x", "y"].map((axis, place) => plot.chart.valToPos([x, y][place], axis, true));
+  const path = stairs(plot.chart, 1, 0, 4).stroke;
+  plot.chart.ctx.lineWidth = 3;
+  const points = [[0.5, 1], [1.5, 2], [2.5, 2], [3.5, 3]];
+  const drawn = points.map((point) => plot.chart.ctx.isPointInStroke(path, ...at(...point)));
+  found.remove();
+  return drawn;
+})()"""
+
+
+def test_a_step_before_a_gap_is_drawn_and_the_gap_is_not(opened: Page) -> None:
+    assert opened.value(GAP) == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("labels(false)(null, [200.55, 200.56], 0, 0, 0.01)", ["200.55", "200.56"]),
+        ("labels(false)(null, [0, 0.0005], 0, 0, 0.0005)", ["0", "0.0005"]),
+        ("labels(false)(null, [1500000], 0, 0, 500000)", ["1.5M"]),
+        ("labels(true)(null, [0.01385, 0.1, null], 0, 0, 0)", ["", "0.1", ""]),
+        ("[tailLabel(5), tailLabel(2)]", ["99.999 %", "99 %"]),
+        ("[percent(0.5), percent(0.999996), percent(1)]", ["50 %", "99.9996 %", "100 %"]),
+    ],
+)
+def test_numbers_at_an_axis_are_told_from_each_other(opened: Page, script: str, shown: list[str]) -> None:
+    assert opened.value(script) == shown
+
+
 def test_the_page_of_a_sweep_opens_without_a_complaint(tmp_path: Path, opened: Page) -> None:
     opened.open(sweep(tmp_path))
     assert opened.errors == []
     assert opened.value("plots.length") == 7
     assert opened.value("document.querySelector('tbody a').getAttribute('href')") == "concurrency-2/report.html"
+    assert 16 < opened.value("plots[0].chart.scales.x.max") < 20

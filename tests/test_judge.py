@@ -21,7 +21,7 @@ from evaluators.judging.judge import (
     strategy_of,
     to_judge,
 )
-from evaluators.judging.panel import Judged, Reply, Vote, decided, report, rescored, rule_of, vote_of
+from evaluators.judging.panel import Judged, Reply, Vote, decided, remarks, report, rescored, rule_of, vote_of
 from evaluators.judging.verdicts import read
 from evaluators.sample import Sample, Verdict
 from evaluators.scored import Scored
@@ -228,6 +228,13 @@ def test_the_report_counts_what_could_not_be_read() -> None:
     assert (told["agreement"], told["agreement_answers"]) == (0.5, 2)
     shares = {one["name"]: (one["asked"], one["failed"], one["unreadable_share"]) for one in told["judges"]}
     assert shares == {"a": (3, 0, pytest.approx(1 / 3)), "b": (3, 1, 1.0)}
+    who, *rest = remarks(told)
+    assert who == "3 of 4 answers were judged by a (m), b (n); rule and judge agree on 50.0 % of 2"
+    assert [line.partition(":")[0].partition(";")[0] for line in rest] == [
+        "1 of 3 replies of a have no verdict that can be read",
+        "1 of 3 questions to b failed",
+        "2 of 2 replies of b have no verdict that can be read",
+    ]
 
 
 def test_the_report_tells_a_liking_for_the_first_place() -> None:

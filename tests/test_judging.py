@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from evaluators.judging.panel import Judged, report
@@ -124,6 +125,16 @@ def test_every_answer_is_judged_and_replies_are_kept(tmp_path: Path) -> None:
     assert service.bodies[0]["temperature"] == 0 and service.bodies[0]["max_tokens"] == 4096
     lines = [json.loads(line) for line in (tmp_path / "predictions/m/set-judge.jsonl").read_text().splitlines()]
     assert sorted((line["id"], line["reply"][0]) for line in lines) == [("0", "A"), ("1", "B")]
+
+
+def test_answers_that_are_alike_make_one_question(tmp_path: Path) -> None:
+    said: list[str] = []
+    with scripted(by_reference) as service:
+        found = panel(service.url)
+        given = [msgspec.structs.replace(samples("answer 4")[0], repeat=repeat) for repeat in range(3)]
+        for more in ([], samples("answer 5")):
+            judge([*given, *more], [None] * (3 + len(more)), found, Place(tmp_path, "m", "set"), ask, said.append)
+    assert [line.partition("judge judge ")[2] for line in said] == ["1 questions", "1 questions, 1 replies are there"]
 
 
 def test_references_as_answers_are_all_right_and_those_of_other_questions_are_not(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import struct
 import subprocess
 import termios
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from perfcore.cli.load import finished
 from perfcore.report.live import Live
 from perfcore.report.live_screen import (
     ASCII_BARS,
@@ -95,13 +97,27 @@ def test_line_says_how_the_run_goes() -> None:
     before = Snapshot(10.34, 256, 1300, 1, 36_000)
     # (1500 - 1300) / 2 = 100 requests/s, (61,000 - 36,000) / 2 = 12,500 tokens/s
     assert line(now, before) == (
-        "12.3 s | 256 in flight | 100.0 req/s | 12,500 tok/s | TTFT p50 103.5 p99 1,450 ms | 1,500 done | 2 failed"
+        "12.3 s | 1,500 done | 2 failed | 256 in flight | 100.0 req/s | 12,500 tok/s | TTFT p50 103.5 p99 1,450 ms"
     )
+    assert line(now, before, 79) == "12.3 s | 1,500 done | 2 failed | 256 in flight | 100.0 req/s | 12,500 tok/s"
+    assert line(now, before, 3) == "12."
+
+
+def test_interrupt_is_answered_at_once() -> None:
+    stream = Screen()
+    live = Live(stream)
+    live.update(Snapshot(1.0, 8, 0, 0, 0))
+    live.update(Snapshot(1.5, 8, 4, 0, 0, stopping=True))
+    assert (
+        standing(stream.getvalue())[0] == "1.5 s | stopping | 4 done | 0 failed | 8 in flight | Ctrl-C again cuts off"
+    )
+    live.close()
+    assert "stopping" not in "".join(standing(stream.getvalue()))
 
 
 def test_line_before_the_first_token_has_no_invented_numbers() -> None:
     assert line(Snapshot(0.0, 3, 0, 0, 0)) == (
-        "0.0 s | 3 in flight | - req/s | - tok/s | TTFT p50 - p99 - ms | 0 done | 0 failed"
+        "0.0 s | 0 done | 0 failed | 3 in flight | - req/s | - tok/s | TTFT p50 - p99 - ms"
     )
 
 
@@ -295,8 +311,17 @@ def test_run_on_a_terminal_shows_a_screen_and_leaves_a_line(tmp_path: Path) -> N
     assert len(last) == 1
 
 
+def test_interrupt_of_a_report_in_the_making_says_how_to_get_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: Path) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finished(Path("outputs/run"), interrupted)
+    assert "perfcore report outputs/run" in capsys.readouterr().err
+
+
 def test_interrupted_run_takes_its_screen_away(tmp_path: Path) -> None:
     given = ("stress", "--duration", "60s", "--concurrency", "4", "--out", tmp_path / "run")
     written, code = in_terminal(*given, interrupted_at="workers")
-    assert code == 130
+    assert code == 130 and "stopping" in written
     assert "workers" not in "".join(standing(written.replace("\r\n", "\n"), 101))

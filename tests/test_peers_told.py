@@ -162,6 +162,12 @@ def test_what_is_beside_is_what_metrics_json_has(folder: Path, tool: str) -> Non
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
+def test_failures_that_others_take_for_successes_are_counted_above_the_table() -> None:
+    told = explain.remarks("vllm", {"errors": {"empty_answer": 34, "reset": 2}})
+    assert len(told) == 1 and "(34 empty_answer)" in told[0]
+    assert explain.remarks("vllm", {"errors": {"reset": 2, "http_5xx": 1}}) == []
+
+
 def test_numbers_that_a_tool_defines_as_we_do_are_the_same(folder: Path) -> None:
     told = {line["name"]: line for line in explain.as_json(folder, "aiperf")["lines"]}
     for name in ("Time to First Token avg", "Time to First Token p99", "Inter Chunk Latency avg", "Request Count"):

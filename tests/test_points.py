@@ -72,9 +72,9 @@ def test_all_pairs_of_models_and_data_sets_are_points_within_which_loads_are() -
     models, datasets = ("vllm_api_general", "tgi_api_general"), ("a.jsonl,b.jsonl",)
     points = planned(models, datasets, concurrency="1,2").points
     assert [point.name for point in points[:3]] == [
-        "vllm_api_general--a.jsonl--concurrency-0001",
-        "vllm_api_general--a.jsonl--concurrency-0002",
-        "vllm_api_general--b.jsonl--concurrency-0001",
+        "vllm_api_general--a--concurrency-0001",
+        "vllm_api_general--a--concurrency-0002",
+        "vllm_api_general--b--concurrency-0001",
     ]
     assert len(points) == 8
     assert {point.options.dialect for point in points} == {"openai-completions", "tgi-generate"}

@@ -22,7 +22,7 @@ from perfcore.records.prompt_logprobs import PromptLogprobs
 from perfcore.workload import catalogue, registry
 from perfcore.workload.row import Row
 from perfcore.workload.source import Made, Wanted
-from tests.endtoend import measure
+from tests.endtoend import measure, run_here
 from tests.loopback import serving
 
 
@@ -467,6 +467,41 @@ def test_a_run_over_a_preset_leaves_lines_that_can_be_scored(tmp_path: Path, nam
     found = {sample.id: verdict for sample, verdict in joint(samples, settings_of(chosen.args, ppl.Settings, name))}
     assert [found[item].extracted for item in "123"] == ["A", "A", "B"]  # type: ignore[union-attr]
     assert [found[item].score for item in "123"] == [1.0, 1.0, 0.0]  # type: ignore[union-attr]
+
+
+def test_so_many_questions_are_asked_with_all_their_choices(tmp_path: Path) -> None:
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/animals.toml").write_text(PRESET)
+    row = {"question": "what purrs ? the", "one": "cat", "two": "dog", "answer": "A"}
+    written(tmp_path / "animals/test.jsonl", *[row] * 5)
+    where = (
+        "--config-dir",
+        tmp_path,
+        "--data-dir",
+        tmp_path,
+        "--dataset",
+        "animals",
+        "--dialect",
+        "openai-completions",
+    )
+    with serving(Server) as url:
+        more = (
+            "--url",
+            url,
+            "--model",
+            "m",
+            "--no-check",
+            "--num-prompts",
+            3,
+            "--offset",
+            1,
+            "--out",
+            tmp_path / "out",
+        )
+        done = run_here("eval", *where, *more)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads((tmp_path / "out/results/m/animals.json").read_bytes())
+    assert (found["counts"]["items"], found["measures"][0]["value"]) == (3, 1.0)
 
 
 def test_a_run_that_does_not_ask_has_no_such_field(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -217,6 +217,22 @@ def report(found: Sequence[Judged], judging: Judging, models: Mapping[str, str])
         "agreement_answers": len(both),
         "judges": [{"name": name, "model": models.get(name, "")} | of_replies(own) for name, own in judges.items()],
     }
+
+
+def remarks(told: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader of a judged score has to know, in sentences; `told` is what `report` gives."""
+    names = ", ".join(f"{one['name']} ({one['model']})" if one["model"] else one["name"] for one in told["judges"])
+    agreed = told["agreement"]
+    with_rule = (
+        "" if agreed is None else f"; rule and judge agree on {100 * agreed:.1f} % of {told['agreement_answers']:,}"
+    )
+    yield f"{told['judged']:,} of {told['answers']:,} answers were judged by {names}{with_rule}"
+    for one in told["judges"]:
+        if one["failed"]:
+            yield f"{one['failed']:,} of {one['asked']:,} questions to {one['name']} failed; scoring again asks them"
+        if one["unreadable"]:
+            share = f"{one['unreadable']:,} of {one['asked'] - one['failed']:,} replies of {one['name']}"
+            yield f"{share} have no verdict that can be read: look at some; docs/judges.md says how they are read"
 
 
 def of_replies(votes: Sequence[Vote]) -> dict[str, Any]:

@@ -15,16 +15,20 @@ LOOP_LEAST = 40  # characters of all of them
 
 
 def remarks(
-    result: Result, found: Sequence[Scored], max_tokens: int | None, body: Mapping[str, Any] | None = None
+    result: Result,
+    found: Sequence[Scored],
+    max_tokens: int | None,
+    body: Mapping[str, Any] | None = None,
+    resumable: bool = True,
 ) -> list[str]:
     """Sentences, each with what was seen and what to do.
 
     `max_tokens` is what was asked for, None if nothing was; `body` what was asked for beside the question, None where
-    nobody knows.
+    nobody knows. `resumable` says that failed answers can be asked for again.
     """
     return [
         *sampling(body, max_tokens),
-        *failures(result.counts),
+        *failures(result.counts, resumable),
         *reasoning(found),
         *truncation(result.counts, max_tokens),
         *emptiness(result),
@@ -40,13 +44,11 @@ def sampling(body: Mapping[str, Any] | None, max_tokens: int | None) -> Iterator
         yield f"asked for with {asked}; longest answer: {max_tokens or 'that of the data set or the service'}"
 
 
-def failures(counts: Counts) -> Iterator[str]:
+def failures(counts: Counts, resumable: bool) -> Iterator[str]:
     """Answers that never came."""
     if counts.failed:
-        yield (
-            f"{counts.failed:,} of {counts.answers:,} answers failed and count as wrong: go on with --resume, which "
-            "asks for them again"
-        )
+        more = ": go on with --resume, which asks for them again" if resumable else ""
+        yield f"{counts.failed:,} of {counts.answers:,} answers failed and count as wrong{more}"
 
 
 def reasoning(found: Sequence[Scored]) -> Iterator[str]:

@@ -2,17 +2,35 @@
 
 import json
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
+from evaluators.formulas.latex import normal
+from evaluators.formulas.numerals import number
+
+LONGEST = 200  # characters of an answer that is read as a number or a formula
 T = TypeVar("T")
 Key = Callable[[Any], Hashable]
 
 
 def same(value: Any) -> Hashable:
-    """What two values that are equal have in common: the value itself, of lists and objects their JSON."""
+    """What two values that are equal have in common: a number's value, a formula's normal form, else the value itself.
+
+    Of lists and objects it is their JSON. Formulas that are the same only by algebra are different.
+    """
     if isinstance(value, str):
-        return value.strip()
+        return meaning(value.strip())
     return value if isinstance(value, Hashable) else json.dumps(value, sort_keys=True, default=repr)
+
+
+@lru_cache(maxsize=65536)
+def meaning(text: str) -> Hashable:
+    """A text that is a number or a formula as what it means, so that 1/2, 0.5 and \\frac12 have one vote together."""
+    if len(text) > LONGEST or text.isalpha():
+        return text
+    formula = normal(text) if "\\" in text or "$" in text else text
+    found = number(formula)
+    return formula if found is None else ("number", found.value)
 
 
 def tally(values: Sequence[T | None], key: Key = same) -> list[tuple[T, int]]:

@@ -12,6 +12,7 @@ from perfcore.analysis.measured import Column, Flight, Measured
 from perfcore.analysis.notes import Load
 from perfcore.analysis.repetition import Loop, loop
 from perfcore.analysis.rules import LIMITED
+from perfcore.analysis.slo import UNDECIDED
 from perfcore.analysis.witness import LENGTH_REASONS
 from perfcore.records.texts import Said
 from perfcore.types import Requests, Run
@@ -100,6 +101,7 @@ class Clues:
     at_once: float | None = None  # share of the streamed answers whose tokens came all together
     tokens_per_event: float | None = None
     texts: Texts = NO_TEXTS
+    undecided: tuple[str, ...] = ()  # objectives of --slo that the sample is too small for
 
 
 def clues(
@@ -124,7 +126,14 @@ def clues(
         at_once=at_once(requests, measured.successes),
         tokens_per_event=number(found["tokens"]["tokens_per_event"]),
         texts=texts,
+        undecided=undecided(found),
     )
+
+
+def undecided(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Objectives that the requests are too few to decide, in the words in which they were asked for."""
+    judged = (found.get("goodput") or {}).get("objectives")
+    return tuple(one["objective"] for one in judged if one["verdict"] == UNDECIDED) if isinstance(judged, list) else ()
 
 
 def number(value: Any) -> float | None:

@@ -28,6 +28,7 @@ SIDES = (1.0 - LEVEL, LEVEL)
 MEAN = "mean"
 STATISTICS = (MEAN, *PERCENTILES)
 TOO_SHORT = f"fewer than {FEWEST} times as many requests as were in flight"
+ONE_PLACE = f"its values come from fewer than {FEWEST} stretches of the run"
 FEW_BEYOND = f"fewer than {BEYOND} values lie beyond it"
 
 
@@ -111,7 +112,7 @@ def of_statistic(
 ) -> Difference:
     """One statistic of two samples."""
     value_a, value_b = value(a.values, sorted_a, name), value(b.values, sorted_b, name)
-    why = unsupported(name, sorted_a.size, sorted_b.size) or (TOO_SHORT if min(blocks) < FEWEST else "")
+    why = unsupported(name, sorted_a.size, sorted_b.size) or unsure(a, b, blocks, paired)
     if why:
         return plain(value_a, value_b, why)
     rng = np.random.default_rng(seed)
@@ -125,6 +126,22 @@ def of_statistic(
 def unsupported(name: str, *sizes: int) -> str:
     rank = PERCENTILES.get(name)
     return FEW_BEYOND if rank is not None and min(sizes) * (1000 - rank) < BEYOND * 1000 else ""
+
+
+def unsure(a: Sample, b: Sample, blocks: tuple[int, int], paired: bool) -> str:
+    """Why blocks do not say how much a statistic varies; "" where they do."""
+    if min(blocks) < FEWEST:
+        return TOO_SHORT
+    together = held(min(blocks), a, b).sum() if paired else min(held(blocks[0], a).sum(), held(blocks[1], b).sum())
+    return ONE_PLACE if together < FEWEST else ""
+
+
+def held(blocks: int, *samples: Sample) -> NDArray[np.bool_]:
+    """Which blocks have a value in any of the samples: connections, say, are opened in the first ones alone."""
+    found = np.zeros(blocks, dtype=bool)
+    for one in samples:
+        found[one.owner * blocks // one.requests] = True
+    return found
 
 
 def value(values: Floats, by_size: Floats, name: str) -> float:
@@ -142,8 +159,8 @@ def at_shares(by_size: Floats, shares: Floats) -> Floats:
 
 def alone(one: Sample, by_size: Floats, name: str, blocks: int, rng: np.random.Generator) -> Drawn:
     """A statistic in draws of a run's own blocks."""
-    errors = part(one, by_size, name, blocks).errors
-    own = part(one, by_size, name, merged(errors).size)
+    errors = part(one, by_size, name, held(blocks, one)).errors
+    own = part(one, by_size, name, held(fewer(blocks, errors), one))
     counts = drawn_counts(own.errors.size, rng)
     return turned(own, by_size, name, counts, widening(own.errors))
 
@@ -152,11 +169,17 @@ def together(
     a: Sample, b: Sample, sorted_a: Floats, sorted_b: Floats, name: str, blocks: int, rng: np.random.Generator
 ) -> tuple[Drawn, Drawn]:
     """A statistic of both in draws of the same blocks; blocks are merged as the difference needs it."""
-    first, second = part(a, sorted_a, name, blocks), part(b, sorted_b, name, blocks)
-    count = merged(apart(first, second)).size
-    first, second = part(a, sorted_a, name, count), part(b, sorted_b, name, count)
-    counts, wider = drawn_counts(count, rng), widening(apart(first, second))
+    kept = held(blocks, a, b)
+    first, second = part(a, sorted_a, name, kept), part(b, sorted_b, name, kept)
+    kept = held(fewer(blocks, apart(first, second)), a, b)
+    first, second = part(a, sorted_a, name, kept), part(b, sorted_b, name, kept)
+    counts, wider = drawn_counts(first.errors.size, rng), widening(apart(first, second))
     return turned(first, sorted_a, name, counts, wider), turned(second, sorted_b, name, counts, wider)
+
+
+def fewer(blocks: int, errors: Floats) -> int:
+    """How many blocks are left when those with values are merged as their correlation asks for."""
+    return blocks * merged(errors).size // errors.size
 
 
 def apart(first: Part, second: Part) -> Floats:
@@ -164,16 +187,17 @@ def apart(first: Part, second: Part) -> Floats:
     return second.slope * second.errors - first.slope * first.errors
 
 
-def part(one: Sample, by_size: Floats, name: str, blocks: int) -> Part:
+def part(one: Sample, by_size: Floats, name: str, kept: NDArray[np.bool_]) -> Part:
     """What each block of consecutive requests adds to the error of a statistic; the mean over blocks is 0.
 
-    Blocks need not have equally many values: a block counts by the sum of its deviations.
+    Blocks need not have equally many values: a block counts by the sum of its deviations. Those that are not `kept`
+    have none and are no blocks: they would make a sample of one place look as if it did not vary.
     """
     found = value(one.values, by_size, name)
     values = one.values if name == MEAN else (one.values <= found).astype(np.float64)
-    block = one.owner * blocks // one.requests
-    sums, sizes = np.bincount(block, values, blocks), np.bincount(block, minlength=blocks)
-    errors: Floats = (sums - values.mean() * sizes) * (blocks / values.size)
+    block = one.owner * kept.size // one.requests
+    sums, sizes = np.bincount(block, values, kept.size)[kept], np.bincount(block, minlength=kept.size)[kept]
+    errors: Floats = (sums - values.mean() * sizes) * (sizes.size / values.size)
     return Part(found, errors, 1.0 if name == MEAN else slope(by_size, PERCENTILES[name] / 1000, errors))
 
 

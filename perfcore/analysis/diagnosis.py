@@ -10,7 +10,6 @@ from itertools import pairwise
 
 from perfcore.analysis.clues import EXACT, FREE, Clues
 from perfcore.analysis.rules import percent
-from perfcore.analysis.stats import unsupported
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ CACHED = 0.1
 SHORT_EXACT, SHORT_LIMIT, SHORT_MEAN = 0.05, 0.5, 0.5
 # Answers that are no answers: what a score, or a length, would be changed by.
 LOOPS, THOUGHTS, LEAST_TEXTS = 0.02, 0.05, 2
-# A p99 with ten requests beyond it.
-ENOUGH = 1_000
+# A p90, and a p99, with ten requests beyond it.
+FEW, ENOUGH = 100, 1_000
 
 
 def not_streaming(clues: Clues) -> Finding | None:
@@ -229,14 +228,24 @@ def thoughts(clues: Clues) -> Finding | None:
 
 
 def few_samples(clues: Clues) -> Finding | None:
-    missing = [name for name in unsupported(clues.ok) if name in ("p90", "p95", "p99")]
-    if clues.ok == 0 or not missing:
+    """Where a run is too short for what was asked of it. Percentiles of few requests are marked in the table."""
+    if clues.ok == 0:
+        return None
+    if clues.undecided:
+        which = " and ".join(clues.undecided)
+        return Finding(
+            "few samples",
+            f"The run is too short to decide {which}: what is asked for lies within the interval.",
+            f"{clues.ok:,} requests succeeded; four times as many halve the interval.",
+            f"the same command, four times as long: --duration, or --requests {max(ENOUGH, 4 * clues.ok)}",
+        )
+    if clues.ok >= FEW:
         return None
     return Finding(
         "few samples",
-        f"The run is too short for {' and '.join(missing)}: fewer than 10 requests lie beyond, and decide alone.",
-        f"{clues.ok:,} requests succeeded; a p99 takes {ENOUGH:,}.",
-        f"the same command with --requests {ENOUGH:,}".replace(",", ""),
+        "The run is too short for p90 and all above: fewer than 10 requests lie beyond, and decide alone.",
+        f"{clues.ok:,} requests succeeded; a p90 takes {FEW}, a p99 {ENOUGH:,}.",
+        f"the same command with --requests {ENOUGH}",
     )
 
 

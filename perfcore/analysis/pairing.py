@@ -11,6 +11,7 @@ from perfcore.analysis.measured import Column, Measured, due_in, select
 from perfcore.types import Requests
 
 NS_PER_MS = 1e6
+PROMPTS_DIFFER = "the prompts differ"
 SHARED = 0.8  # of the requests of either run that have to have run in both for them to be compared in pairs
 
 Floats = NDArray[np.float64]
@@ -137,5 +138,5 @@ def in_words(
             "" if whole else f" (of {sizes}); latencies are those of them"
         )
     if not same:
-        return f"no request ran in both (of {sizes})" if not common else "the prompts differ"
+        return f"no request ran in both (of {sizes})" if not common else PROMPTS_DIFFER
     return f"only {same:,} requests ran in both (of {sizes}), so that all are compared and not pairs"

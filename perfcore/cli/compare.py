@@ -55,6 +55,7 @@ def command(
     folders = distinct(runs)
     found, drawn = compared(folders)
     found["gates"] = [gate for one in parts(found) for gate in gates(asked, one, significant)]
+    found["gates"] += compare_gate.unmet(asked, found.get("missing", ()))
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:

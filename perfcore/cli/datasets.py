@@ -57,6 +57,7 @@ def description(name: str, data_dir: Path | None, config_dir: Path | None) -> st
         ("preset", str(found.origin or "")),
         ("files", files(found, dirs)),
         ("looked for", "\n".join(str(folder / preset.folder) for folder in dirs) if preset.files else ""),
+        ("or there", "\n".join(f"{one.folder}: {', '.join(one.files)}" for one in preset.also)),
         ("home", preset.home),
         ("download", download(preset)),
         ("licence", preset.licence),

@@ -42,7 +42,7 @@ def perform(given: dict[str, Any], command: str, send: Send, finish: Finish) -> 
         return series.run(plan.points, lambda point: measure(point, send), notice(options)), None
     refuse_resume(options)
     outcome = measure(options, send)
-    metrics = finish(outcome.folder)
+    metrics = finished(outcome.folder, finish)
     print_report(metrics, outcome.folder, options)
     return outcome.exit_code, metrics
 
@@ -57,6 +57,17 @@ def measure(options: StressOptions, send: Send) -> Outcome:
         preparing.close()
         live.close()
     return outcome
+
+
+def finished(folder: Path, finish: Finish) -> dict[str, Any]:
+    """The metrics of a run; where the user does not wait for them, how to get them later."""
+    try:
+        return finish(folder)
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; what was measured is kept, and its report made by: perfcore report {folder}", err=True
+        )
+        raise
 
 
 def refuse_resume(options: StressOptions) -> None:

@@ -1,14 +1,16 @@
 """What is scored: answers of one model to one data set, from runs or from the folder of an evaluation."""
 
 import dataclasses
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from evaluators.sample import Sample
 from perfcore.cli.points import label, stem
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
@@ -30,7 +32,7 @@ class Lot:
 
     `asked` has the keys of all questions with their subsets, each of which wants `repeats` answers; None where nobody
     knows what was asked beside the answers that are there. `runs` are the folders of the runs that they came from,
-    `settings` their options.
+    `settings` what decided the answers.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Lot:
     repeats: int = 1
     runs: Sequence[Path] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()  # what a reader of the result has to know of the answers
 
 
 class Origin(msgspec.Struct):
@@ -101,61 +104,93 @@ def of_collected(folder: Path, pairs: Sequence[Pair]) -> Iterator[Lot]:
     for pair in pairs:
         state = state_of(folder, pair.model, pair.file)
         there = predictions.read(predictions_of(folder, pair.model, pair.file))
-        asked = None if state is None else state.questions
+        # What a command wanted that was refused stands in eval.json, and not in the state.
+        asked, repeats = (None, pair.repeats) if state is None else (state.questions, state.repeats)
         lines = [
-            kept.line
-            for (key, repeat), kept in there.items()
-            if (asked is None or key in asked) and repeat < pair.repeats
+            kept.line for (key, repeat), kept in there.items() if (asked is None or key in asked) and repeat < repeats
         ]
         settings = {} if state is None else state.settings
         keys = None if state is None else {key: state.subsets.get(key, "") for key in state.questions}
         runs = runs_of(folder, pair.model)
-        yield Lot(pair.model, pair.file, pair.dataset, lines, keys, pair.repeats, runs, settings)
+        yield Lot(pair.model, pair.file, pair.dataset, lines, keys, repeats, runs, settings)
 
 
 def of_files(options: StressOptions) -> list[Lot]:
-    """The answers in --predictions. Raises UserError that names file and line."""
+    """The answers in --predictions, a lot for each model. Raises UserError that names file and line."""
     if len(options.dataset) != 1:
         raise UserError("--predictions answer one data set; name it with --dataset")
     dataset = options.dataset[0]
-    if options.format in (None, "jsonl"):
-        lines = [own_line(path, number, line) for path in options.predictions for number, line in lines_in(path)]
-        model = options.model or options.predictions[0].parent.name or "model"
-        return [Lot(stem(model), label(dataset), dataset, lines)]
-    answers = [one for path in options.predictions for one in READERS[options.format](path)]
-    if not answers:
+    by_model: dict[str, list[Any]] = defaultdict(list)
+    for path in options.predictions:
+        if options.format in (None, "jsonl"):
+            by_model[options.model or path.parent.name or "model"] += own_lines(path)
+        else:
+            for one in READERS[options.format](path):
+                by_model[options.model or one.model or "model"].append(one)
+    if not by_model or not all(by_model.values()):
         raise UserError(f"{options.predictions[0]} has no answers; give a file that has some")
+    if options.format in (None, "jsonl"):
+        return [Lot(stem(model), label(dataset), dataset, numbered(own)) for model, own in by_model.items()]
     rows = rows_by_part(options)
-    lines = [line_of(one, rows, options.repeats or 1) for one in answers]
-    model = options.model or answers[0].model or "model"
-    return [Lot(stem(model), label(dataset), dataset, lines, repeats=options.repeats or 1)]
+    return [of_answers(stem(model), dataset, own, rows, options.repeats or 1) for model, own in by_model.items()]
 
 
-def lines_in(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines of a file with their numbers. Raises UserError where it is not there."""
-    if not path.is_file():
-        raise UserError(f"--predictions {path} is no file; correct the path")
-    return predictions.lines_of(path)
-
-
-def own_line(path: Path, number: int, line: bytes) -> bytes:
-    """A line of outputs.jsonl; raises UserError for one that is none."""
-    try:
-        _id(line)
-    except msgspec.DecodeError as error:
+def of_answers(
+    model: str, dataset: str, answers: Sequence[Answer], rows: Mapping[str, Sequence[tuple[str, Row]]], repeats: int
+) -> Lot:
+    """The answers of one model that another tool saved. Raises UserError where they cannot be to these rows."""
+    parts = {one.part: part_of(one.part, rows) for one in answers}
+    unknown = [name for name, part in parts.items() if not part]
+    if len(unknown) > 1:
         raise UserError(
-            f"{path}, line {number}: {error}; --format says what wrote the file: correct one of them"
-        ) from None
-    return line
+            f"{unknown[0]} and {unknown[1]} are parts of the data set by their names, and {dataset} has "
+            f"{', '.join(sorted(part for part in rows if part)[:5]) or 'none'}; give the data set that was asked"
+        )
+    found = [located(one, parts[one.part], rows, repeats) for one in answers]
+    refuse_other_questions(answers, [row for _, row, _, _ in found], dataset)
+    wanted = {key for part in parts.values() for key, _ in rows[part]}
+    left = len(wanted - {key for key, _, _, _ in found})
+    note = f"{left:,} of {len(wanted):,} questions have no answer in the files, and are in no figure" if left else ""
+    lines = [line_of(one, *place) for one, place in zip(answers, found, strict=True)]
+    return Lot(model, label(dataset), dataset, lines, repeats=repeats, notes=[note] if note else [])
 
 
-class Id(msgspec.Struct):
-    """What a line cannot do without."""
+def own_lines(path: Path) -> Iterator[dict[str, msgspec.Raw]]:
+    """Lines of outputs.jsonl, as their fields. Raises UserError for one that is none, the last one too."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read --predictions {path}: {error.strerror}; give a file that can be read") from None
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            fields = _fields(line)
+            if isinstance(name := msgspec.json.decode(fields.get("id", NO_ID)), int):
+                fields["id"] = msgspec.Raw(encode(str(name)))
+            _sample(encode(fields))
+        except msgspec.DecodeError as error:
+            raise UserError(
+                f"{path}, line {number}: {error}; --format says what wrote the file: correct one of them"
+            ) from None
+        yield fields
 
-    id: str
+
+def numbered(lines: Sequence[dict[str, msgspec.Raw]]) -> list[bytes]:
+    """Lines with the number of their repeat: an answer without one that comes again is another to its question."""
+    seen: Counter[tuple[bytes, bytes]] = Counter()
+    for fields in lines:
+        if bytes(fields.get("repeat", NULL)) == NULL:
+            name = bytes(fields.get("question") or fields["id"]), bytes(fields.get("turn", NULL))
+            fields["repeat"] = msgspec.Raw(encode(seen[name]))
+            seen[name] += 1
+    return [encode(fields) + b"\n" for fields in lines]
 
 
-_id = msgspec.json.Decoder(Id).decode
+NULL, NO_ID = b"null", b'""'
+encode = msgspec.json.Encoder().encode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_sample = msgspec.json.Decoder(Sample).decode
 
 
 def rows_by_part(options: StressOptions) -> dict[str, list[tuple[str, Row]]]:
@@ -168,17 +203,67 @@ def rows_by_part(options: StressOptions) -> dict[str, list[tuple[str, Row]]]:
     return found
 
 
-def line_of(answer: Answer, rows: Mapping[str, Sequence[tuple[str, Row]]], repeats: int) -> bytes:
-    """An answer of another tool as a line of predictions. Raises UserError where it answers no row."""
-    ends = [part for part in rows if part and answer.part.endswith(part)]
-    part = max(ends, key=len, default="")
+def part_of(name: str, rows: Iterable[str]) -> str:
+    """The subset that the name of a file, or of a part of it, ends with; "" for the whole data set."""
+    return max((part for part in rows if part and name.endswith(part)), key=len, default="")
+
+
+Located: TypeAlias = tuple[str, Row, int, int]  # key of a question, its row, its number, and that of the repeat
+
+
+def located(answer: Answer, part: str, rows: Mapping[str, Sequence[tuple[str, Row]]], repeats: int) -> Located:
+    """What is answered. Raises UserError where it is no row."""
     index, repeat = (answer.number, answer.repeat) if answer.repeat is not None else divmod(answer.number, repeats)
     if index >= len(rows[part]):
         raise UserError(
             f"{answer.place} answers row {index} of {part or 'the data set'}, which has {len(rows[part])}; give the "
             "data set that was asked, and --repeats if each question was asked several times"
         )
-    key, row = rows[part][index]
+    return *rows[part][index], index, repeat
+
+
+def refuse_other_questions(answers: Sequence[Answer], rows: Sequence[Row], dataset: str) -> None:
+    """Raise UserError where the prompts in the files are not those of the rows by their numbers.
+
+    Tools put a question into other words around it, but most of its own words are there: more of them than of those of
+    the row before. Where that holds for fewer than FITTING of the answers, the numbers count something else.
+    """
+    fits = total = 0
+    for at, one in enumerate(answers[:LOOKED_AT]):
+        said, own, other = words(one.prompt), words(said_of(rows[at])), words(said_of(rows[at - 1]))
+        if not said & own or own <= other:
+            continue  # nothing to compare: no prompt, one in another form, or the same question again
+        total += 1
+        fits += share(own - other, said) > share(other - own, said)
+    if total >= ENOUGH and fits < FITTING * total:
+        raise UserError(
+            f"{answers[0].place}: {total - fits:,} of {total:,} prompts do not fit the rows of {dataset} that their "
+            "numbers stand for; give the data set, or the subset, that was asked"
+        )
+
+
+def share(part: set[str], whole: set[str]) -> float:
+    """How many of some words are among others."""
+    return len(part & whole) / len(part) if part else 0.0
+
+
+LOOKED_AT, ENOUGH, FITTING = 500, 5, 0.8
+WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+")  # a Chinese or Japanese character is one
+
+
+def words(text: Any) -> set[str]:
+    """Words in all texts of a value."""
+    plain = text if isinstance(text, str) else encode(text).decode().replace("\\n", " ")
+    return set() if text is None else set(WORD.findall(plain))
+
+
+def said_of(row: Row) -> Any:
+    """What a row asks."""
+    return row.prompt if row.prompt is not None else msgspec.to_builtins(row.messages)
+
+
+def line_of(answer: Answer, key: str, row: Row, index: int, repeat: int) -> bytes:
+    """An answer of another tool as a line of predictions."""
     fields = {
         "id": row.id,
         "question": key,

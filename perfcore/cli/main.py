@@ -1,5 +1,6 @@
 """The command `perfcore`: imports the command that is asked for, and no other, and turns errors into exit codes."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -35,9 +36,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
-            return None
+            near = difflib.get_close_matches(cmd_name, COMMANDS, 1, cutoff=0.0)[0]
+            raise UserError(
+                f"there is no command {cmd_name!r}; the nearest one is {near!r}, `perfcore --help` lists all"
+            )
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 

@@ -15,11 +15,14 @@ from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.series import Ran
 from perfcore.redaction import redacted
+from perfcore.workload.files import ENDINGS as OF_DATA
 
 FLAGS = ("models", "datasets")  # of `perfcore stress`, which take several values each
 # What says nothing of the runs themselves, so that it may change when a series goes on.
 OF_THE_SERIES = ("out", "resume", "quiet", "json", "cooldown_s", "download")
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+# Endings of files of options and of data, which are no part of a name.
+ENDINGS = {".toml", ".yaml", ".yml", ".py", ".gz", *OF_DATA}
 
 
 @dataclass(frozen=True)
@@ -114,17 +117,22 @@ def folders(points: Sequence[Point]) -> list[str]:
 
 
 def stem(name_or_file: str) -> str:
-    """A name as part of a folder's."""
-    last = Path(name_or_file).name.partition(".")[0] if "/" in name_or_file else name_or_file
+    """A name, or that of a file without its ending, as part of a folder's; dots of versions stay (Qwen2.5-7B)."""
+    last = without_ending(Path(name_or_file).name)
     return NOT_IN_A_NAME.sub("-", last).strip(".-")[:60] or "run"
+
+
+def without_ending(name: str) -> str:
+    """The name of a file without what says how it is written and packed."""
+    while (suffix := Path(name).suffix.lower()) in ENDINGS:
+        name = name[: -len(suffix)]
+    return name
 
 
 def label(dataset: str) -> str:
     """A data set as the name of files: that of its preset, or of its own file without the ending."""
     path = Path(dataset)
-    if path.is_file():
-        return stem(path.name.partition(".")[0] or path.name)
-    return stem(dataset.partition(":")[0])
+    return stem(path.name) if path.is_file() else stem(dataset.partition(":")[0])
 
 
 def padded(value: float) -> str:

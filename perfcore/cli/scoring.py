@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evaluators import run as scorer
 from evaluators.errors import EvaluationError
+from evaluators.judging import panel as judges
 from evaluators.judging.panel import report, rescored, rule_of
 from evaluators.registry import evaluator
 from evaluators.run import REFERENCE, Job
@@ -32,6 +34,7 @@ from perfcore.run.judges import Panel, panel_of
 from perfcore.run.judging import Ask, Place, Say, judge
 from perfcore.workload.natural import natural
 from perfcore.workload.registry import DataSet, data_dirs, open_dataset, resolved
+from perfcore.workload.selection import args_of
 from perfcore.workload.source import Wanted
 from perfcore.workload.template import merged
 
@@ -100,6 +103,14 @@ def way_of(dataset: str, options: StressOptions) -> Way:
         return Way(found, evaluation_of(table, place), version_of(found, table, options), "" if other else why)
 
 
+def with_own_args(dataset: str, names: Sequence[str], options: StressOptions) -> StressOptions:
+    """The options with the settings of one data set alone, where --dataset-args has some for several by their names."""
+    found = [resolved(name, options.config_dir) for name in dict.fromkeys((dataset, *names))]
+    others = [one.name for one in found]
+    several = len(set(others)) > 1 or isinstance(options.dataset_args.get(found[0].name), Mapping)
+    return replace(options, dataset_args=args_of(found[0], options.dataset_args, several, others))
+
+
 def without_settings(table: Mapping[str, Any]) -> dict[str, Any]:
     """How a data set is scored, without what only its own evaluator understands."""
     return {key: value for key, value in table.items() if key not in ("args", "metric")}
@@ -145,12 +156,30 @@ def panel_of_lot(way: Way, options: StressOptions, dataset: str) -> Panel | None
     return panel_of(evaluation, place, options.judge, over, options.config_dir, tags_of(options))
 
 
-def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path, ask: Ask, say: Say) -> Result:
+class Ready(NamedTuple):
+    """A lot, and all that scoring it takes."""
+
+    lot: Lot
+    options: StressOptions
+    way: Way
+    job: Job
+    panel: Panel | None
+
+
+def ready(lot: Lot, names: Sequence[str], options: StressOptions) -> Ready:
+    """A lot that can be scored; `names` are the data sets that its options speak of. Raises UserError."""
+    own = with_own_args(lot.dataset, names, options)
+    way = way_of(lot.dataset, own)
+    job = job_of(way, own, lot.dataset, own.dump_details)
+    return Ready(lot, own, way, job, panel_of_lot(way, own, lot.dataset))
+
+
+def result_of_lot(chosen: Ready, folder: Path, ask: Ask, say: Say) -> Result:
     """Score a lot and write its result, and with --dump-details what was found of each answer.
 
     `ask` makes a run of questions to a judge. Raises UserError, and KeyboardInterrupt where such a run was interrupted.
     """
-    job, panel = job_of(way, options, lot.dataset, options.dump_details), panel_of_lot(way, options, lot.dataset)
+    lot, options, way, job, panel = chosen
     columns = columns_of(lot, way, options)
     with mendable(), progress(options, lot) as show:
         found = scorer.score(lot.lines, job, options.processes, columns, show)
@@ -165,7 +194,8 @@ def result_of_lot(lot: Lot, way: Way, options: StressOptions, folder: Path, ask:
     with mendable():
         everything = [*distinct(found, lot), *unanswered(lot, way)]
         result = figures_of(everything, lot, way, job, options)
-    notes = [*result.notes, *remarks(result, everything, asked_tokens(lot), lot.settings.get("body"))]
+    notes = [*lot.notes, *(judges.remarks(told) if told is not None else ()), *result.notes]
+    notes += remarks(result, everything, asked_tokens(lot), lot.settings.get("body"), lot.asked is not None)
     result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told, notes=notes)
     place = folder / "results" / lot.model / f"{lot.file}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -245,7 +275,15 @@ def columns_of(lot: Lot, way: Way, options: StressOptions) -> list[dict[str, Any
     if not way.evaluation.join and not (known and all(bytes(one.reference) == b"null" for one in known)):
         return None
     by_name = dict(rows_by_name(way, options))
-    return [by_name.get(one.question) or by_name.get(one.id) for one in known]
+    found = [by_name.get(one.question) or by_name.get(one.id) for one in known]
+    strange = [one.id for one, row in zip(known, found, strict=True) if row is None]
+    if strange and (len(strange) == len(found) or not (lot.runs or lot.asked)):
+        raise UserError(
+            f"{len(strange):,} of {len(found):,} answers are to no row of {lot.dataset}: the first has the id "
+            f"{strange[0]!r}, and ids there are like {next(iter(by_name), '')!r}; correct them, or give the data set "
+            "that was asked"
+        )
+    return found
 
 
 def rows_by_name(way: Way, options: StressOptions) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -19,7 +19,7 @@ from evaluators.registry import evaluator
 from perfcore.cli.counting import finish
 from perfcore.cli.load import measure
 from perfcore.cli.points import Point, label, stem
-from perfcore.cli.scoring import mendable, way_of
+from perfcore.cli.scoring import mendable, way_of, with_own_args
 from perfcore.cli.series import NO_LOCAL
 from perfcore.config import overlaid
 from perfcore.errors import UserError
@@ -49,31 +49,47 @@ def tasks_of(points: Sequence[Point], folder: Path) -> list[Task]:
 
 def of_model(model: str, pairs: Sequence[tuple[str, StressOptions]], folder: Path) -> list[Task]:
     """The tasks of one model; its name is told by the service where nobody gave one."""
-    merged = pairs[0][1].merge_ds
-    groups = [list(pairs)] if merged else [[pair] for pair in pairs]
-    return [task_of(model, [name for name, _ in group], group[0][1], folder) for group in groups]
+    names, options = [name for name, _ in pairs], pairs[0][1]
+    refuse_same_names(names, options)
+    if options.merge_ds:
+        return [task_of(model, names, options, folder)]
+    return [task_of(model, [name], with_own_args(name, names, one), folder) for name, one in pairs]
+
+
+def refuse_same_names(names: Sequence[str], options: StressOptions) -> None:
+    """Raise UserError where the files of two data sets would have one name, or their rows."""
+    for called in (label, lambda name: resolved(name, options.config_dir).name):
+        found: dict[str, str] = {}
+        for name in names:
+            own = called(name)
+            if own in found and (called is label or options.merge_ds):
+                raise UserError(
+                    f"{found[own]} and {name} would both be called {own}; give each data set once, under a name of its "
+                    "own: rename a file, or make a preset for it in DIR/datasets of --config-dir DIR"
+                )
+            found[own] = name
 
 
 def task_of(model: str, names: Sequence[str], options: StressOptions, folder: Path) -> Task:
     """The task of several data sets, or of one."""
-    repeats = {}
-    for name in names:
-        way = way_of(name, options)
-        repeats[way.found.name] = options.repeats or way.evaluation.repeats
-    labels = {resolved(name, options.config_dir).name: label(name) for name in names}
-    if len(set(labels.values())) < len(names):
-        raise UserError(f"{' and '.join(names)} have the same name; give each data set once, under a name of its own")
+    ways = [way_of(name, with_own_args(name, names, options)) for name in names]
+    repeats = {way.found.name: options.repeats or way.evaluation.repeats for way in ways}
+    labels = {way.found.name: label(name) for way, name in zip(ways, names, strict=True)}
     once = all(number == 1 for number in repeats.values())
     greedy = load_dialect(options.dialect).greedy if once else {}
     with mendable():
-        found = [evaluator(way_of(name, options).evaluation.evaluator) for name in names]
+        found = [evaluator(way.evaluation.evaluator) for way in ways]
     # Probabilities of prompts come in whole answers alone; of several data sets the first says nothing of the others.
     stream = options.stream and all(one.joint is None for one in found)
     kept = "always" if options.keep_events == "auto" and any(one.events for one in found) else options.keep_events
     own = dataclasses.replace(
         options, dataset=tuple(names), body=overlaid(greedy, options.body), stream=stream, keep_events=kept
     )
-    return Task(model, labels, own, repeats, folder)
+    if len(names) == 1 and not any(one.joint for one in found):
+        return Task(model, labels, own, repeats, folder)
+    # Rows are not questions here: of each data set so many are meant, and some make several requests of a question.
+    uncut = dataclasses.replace(own, num_prompts=None, offset=0)
+    return Task(model, labels, uncut, repeats, folder, options.offset, options.num_prompts)
 
 
 def run_all(tasks: Sequence[Task], side_by_side: int, say: Say) -> int:
@@ -103,7 +119,9 @@ def with_server(task: Task, stack: contextlib.ExitStack, say: Say) -> Task:
 def run_task(task: Task, say: Say) -> int:
     """One task, with its mistakes told instead of raised."""
     try:
-        return collect(task, send, without_plots, say).exit_code
+        # The name stays with the answers, so that those of another model are never put beside them.
+        named = dataclasses.replace(task.options, model=first_model(task.options))
+        return collect(dataclasses.replace(task, options=named), send, without_plots, say).exit_code
     except UserError as error:
         click.echo(f"perfcore: {task.model}, {task.name}: {error}", err=True)
         return EXIT_MENDABLE

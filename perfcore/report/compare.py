@@ -12,7 +12,7 @@ from perfcore.analysis.absent import Absent
 from perfcore.analysis.comparison import STATISTICS, Difference
 from perfcore.analysis.latency import LATENCIES
 from perfcore.analysis.measured import select
-from perfcore.analysis.pairing import Pairs, Taken
+from perfcore.analysis.pairing import PROMPTS_DIFFER, Pairs, Taken
 from perfcore.records import reading
 from perfcore.report import compare_setup
 from perfcore.report.compare_metrics import COUNTS, GOODPUT, LENGTHS, LEVELS, LOWER, METRICS, RATES, SHARES, Metric
@@ -28,6 +28,10 @@ STRESS_RATE = (
 )
 TOO_SHORT_WINDOW = "the window is too short to say how sure its rates are"
 COUNTED = "a count has no interval"
+SALTED = (
+    "synthetic ones are new in every run; with --dataset-args salt=fixed the same --seed gives the same ones, and "
+    "latencies are compared in pairs"
+)
 OVER_DURATION = "goodput has no interval; that of attainment says how sure it is"
 
 
@@ -59,9 +63,20 @@ def compared(sides: Sequence[Side]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "runs": [told(one) for one in sides],
-        "setup": compare_setup.setup([facts(one) for one in sides]),
+        "setup": setup(sides),
         "comparisons": [against(first, other, pairs) for other, pairs in found],
     }
+
+
+def setup(sides: Sequence[Side]) -> dict[str, Any]:
+    """What the configurations have different, and warnings."""
+    found = compare_setup.setup([facts(one) for one in sides])
+    first = sides[0]
+    again = [one for one in sides[1:] if one.folder.resolve() == first.folder.resolve()]
+    found["warnings"] += [
+        f"{one.letter} is the same folder as {first.letter}: a run cannot differ from itself." for one in again
+    ]
+    return found
 
 
 def told(one: Side) -> dict[str, Any]:
@@ -92,10 +107,25 @@ def against(first: Side, other: Side, pairs: Pairs) -> dict[str, Any]:
         "b": other.letter,
         "paired": pairs.paired,
         "pairs": int(pairs.a.size),
-        "words": pairs.words,
+        "words": in_words(first, other, pairs),
         "rows": [one for one in rows if one["a"] is not None or one["b"] is not None],
         "absent": {one["name"]: one["why"] for one in rows if one["a"] is None and one["b"] is None},
     }
+
+
+def in_words(first: Side, other: Side, pairs: Pairs) -> str:
+    """Whether the same requests ran in both, and how they can where made prompts keep them from it."""
+    salted = any(salt(one) == "unique" for one in (first, other))
+    return f"{pairs.words} ({SALTED})" if pairs.words == PROMPTS_DIFFER and salted else pairs.words
+
+
+def salt(one: Side) -> str | None:
+    """What the prompts of a synthetic data set depend on beside the seed; None where there is no such data set."""
+    held = one.described.get("datasets")
+    kept = [
+        pick(found, "settings.salt") for found in (held if isinstance(held, list) else ()) if isinstance(found, dict)
+    ]
+    return next((str(value) for value in kept if value), None)
 
 
 def differences(first: Side, other: Side, pairs: Pairs) -> Iterator[tuple[str, Difference]]:

@@ -97,6 +97,14 @@ def judge(limits: Sequence[Limit], comparison: Mapping[str, Any], significant: b
             }
 
 
+def unmet(limits: Sequence[Limit], missing: Sequence[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
+    """What each limit says of points that the first sweep has and another has not: nothing, so that none may pass."""
+    for one in missing:
+        for limit in limits:
+            told = {"limit": limit.text, "metric": limit.metric, "verdict": UNDECIDED}
+            yield told | {"words": f"{one['b']} has no run of it", **one}
+
+
 def verdict_of(limit: Limit, row: Mapping[str, Any] | None, significant: bool, absent: str) -> tuple[str, str]:
     """Whether a limit is passed, kept, or cannot be decided, and why."""
     if row is None or row["difference"] is None:

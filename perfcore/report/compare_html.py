@@ -10,30 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from perfcore.analysis import counts, inflight, notes, pairing
-from perfcore.analysis.measured import flight, select, window
-from perfcore.analysis.windowed import round_up
-from perfcore.records import reading, store
 from perfcore.report.compare import Side
+from perfcore.report.compare_curves import distributions, label, look, over_time
 from perfcore.report.compare_gate import EXIT, HOLDS, KEPT
 from perfcore.report.compare_metrics import FEW, HEADLINES, HIGHER, LOWER, METRICS
 from perfcore.report.compare_setup import shown
 from perfcore.report.compare_text import cells
 from perfcore.report.files import write
 from perfcore.report.html import SCHEMA, page, terms
-from perfcore.report.html_blocks import Block, Floats, curve, folded, foreign, lines, plot, section, table
-from perfcore.report.html_latency import PANELS, WIDE, points
-from perfcore.report.html_series import COLOURS
+from perfcore.report.html_blocks import Block, curve, folded, foreign, lines, plot, section, table
 from perfcore.report.html_series import WIDE as WIDE_LOADS
-from perfcore.report.html_time import FINE, NS_PER_S, X_LABEL, credited, step_of
 from perfcore.report.html_words import BAD, DOUBTFUL, GOOD
 from perfcore.report.text import NONE, number
 
 NAME = "compare.html"
-MOST_POINTS = 2000  # of a distribution, or many runs would make a large page
 PAIRED = "In pairs, the tables are of the requests that ran in both; these curves are of all requests of each run."
 WORDS = {HOLDS: "fail", KEPT: "pass"}
 LOOKS = {HOLDS: BAD, KEPT: GOOD}
+BETTER, WORSE = "better", "worse"
 OVER_LOAD = {
     "output_tokens_per_s": "tokens/s",
     "requests_per_s": "requests/s",
@@ -71,6 +65,7 @@ def content(found: Mapping[str, Any], sides: Sequence[Any], place: Path) -> Bloc
     compared = section("runs", "What is compared", [run_table(found["runs"], place)])
     sections = [one for one in (limits, compared, *drawn, scores) if one is not None]
     heads: Block = {"schema": SCHEMA, "title": f"{name}: perfcore compare", "heading": name, "sub": told(found)}
+    heads |= {"plain": "The same command without --html prints the same numbers, and with --json all of them."}
     return heads | {"verdict": "", "sections": sections, "terms": terms(sections)}
 
 
@@ -99,7 +94,9 @@ def gates(found: Sequence[Mapping[str, Any]]) -> Iterator[Block | None]:
     keys = ("limit", *swept, "b", "words")
     rows = [[WORDS.get(gate["verdict"], gate["verdict"]), *(foreign(gate[key]) for key in keys)] for gate in found]
     heads = ("", "limit", *swept, "run", "what was found")
-    yield table("", heads, rows, names=len(heads))
+    looked = [{HOLDS: WORSE, KEPT: BETTER}.get(gate["verdict"], "") for gate in found]
+    shown_as = table("", heads, rows, names=len(heads))
+    yield shown_as and shown_as | {"looks": looked, "marked": 0}
 
 
 def run_table(runs: Sequence[Mapping[str, Any]], place: Path) -> Block | None:
@@ -205,7 +202,8 @@ def comparison(one: Mapping[str, Any], names: Sequence[str] = tuple(METRICS)) ->
     told = [[foreign(text) for text in (*cells(row), sure(row), row["words"])] for row in kept]
     keys = [METRICS[row["name"]].key if row["name"] in METRICS else "" for row in kept]
     found = table(f"{b} against {a}", heads, told, terms=keys)
-    yield found and found | {"numbers": [1, 2, 3, 4, 5]}
+    yield found and found | {"numbers": [1, 2, 3, 4, 5], "looks": [sure(row) for row in kept], "marked": 6}
+    yield lines([in_short(b, kept)])
     yield lines([f"Requests: {foreign(one['words'], 1000)}.", *reasons(kept)], "faint")
 
 
@@ -213,7 +211,16 @@ def sure(row: Mapping[str, Any]) -> str:
     """Better or worse, where that is sure."""
     if not row["significant"] or row["better"] not in (LOWER, HIGHER):
         return ""
-    return "better" if (row["difference"] < 0) == (row["better"] == LOWER) else "worse"
+    return BETTER if (row["difference"] < 0) == (row["better"] == LOWER) else WORSE
+
+
+def in_short(letter: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the metrics of a table are surely better, surely worse, or neither."""
+    looks = [sure(row) for row in rows if row["better"] in (LOWER, HIGHER)]
+    better, worse = looks.count(BETTER), looks.count(WORSE)
+    told = f"{letter} is surely better in {better} of {len(looks)} of these metrics, and surely worse in {worse}."
+    rest = len(looks) - better - worse
+    return f"{told} Of the other {rest} nothing is sure." if rest else told
 
 
 def reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -227,126 +234,6 @@ def reasons(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield foreign(f"{kind} {', '.join(titles)}: {reason}.", 2000)
 
 
-def label(letter: str, name: str) -> str:
-    return f"{letter} {foreign(name, 30)}"
-
-
-def look(place: int) -> tuple[str, bool]:
-    """Colour and dashes of a run; what is next to each other differs in both."""
-    return COLOURS[place % len(COLOURS)], (place + place // len(COLOURS)) % 2 == 1
-
-
-def distributions(sides: Sequence[Side]) -> Iterator[Block | None]:
-    """The share of the requests of each run (of gaps, for ITL) that took at most so long."""
-    for name, (title, _) in PANELS.items():
-        yield distribution(name, title, sides)
-
-
-def distribution(name: str, title: str, sides: Sequence[Side]) -> Block | None:
-    """Curves of all runs over one axis: at each of its times every run has its exact share."""
-    samples = [np.sort(pairing.sample(one.taken, f"{name}_ms").values) for one in sides]
-    known = [values for values in samples if values.size]
-    if not known:
-        return None
-    x = thinned(np.unique(np.concatenate([points(values) for values in known])), known)
-    if x.size == 1:
-        x = x * np.array([0.9, 1.0, 1.1])  # all are the same: a step
-    curves = [
-        curve(label(one.letter, one.name), values.searchsorted(x, side="right") / values.size, *look(place))
-        for place, (one, values) in enumerate(zip(sides, samples, strict=True))
-        if values.size
-    ]
-    wide = any(values[0] > 0 and values[-1] > WIDE * np.median(values) for values in known)
-    sizes = (f"{values.size:,} in {one.letter}" for one, values in zip(sides, samples, strict=True) if values.size)
-    missing = [one.letter for one, values in zip(sides, samples, strict=True) if not values.size]
-    note = f"Values: {', '.join(sizes)}." + (f" None in {', '.join(missing)}." if missing else "")
-    more: dict[str, Any] = {"share": True, "log": wide, "note": note, "term": f"latency.{name}_ms"}
-    return plot(name, title, x, curves, "ms", "share at most this long", **more)
-
-
-def thinned(x: Floats, known: Sequence[Floats]) -> Floats:
-    """At most MOST_POINTS of them, and both ends of every sample."""
-    if x.size <= MOST_POINTS:
-        return x
-    kept = x[np.linspace(0, x.size - 1, MOST_POINTS).astype(np.int64)]
-    found: Floats = np.unique(np.concatenate([kept, *(values[[0, -1]] for values in known)]))
-    return found
-
-
-def over_time(sides: Sequence[Side]) -> Iterator[Block | None]:
-    """Requests in flight and output tokens per second, each run from the time when its first request was due."""
-    bounds = [window(one.taken.requests) for one in sides]
-    timed = [(at, one, ends) for at, (one, ends) in enumerate(zip(sides, bounds, strict=True)) if ends is not None]
-    longest = max((stop - start for _, _, (start, stop) in timed), default=0)
-    if longest <= 0:
-        yield lines(["No measured request was recorded with its times."])
-        return
-    length = round_up(longest / FINE)
-    edges = steps(longest, length)
-    flights, rates, without = [], [], []
-    for place, one, (start, stop) in timed:
-        own, name = start + steps(stop - start, length), label(one.letter, one.name)
-        flights.append(curve(name, padded(in_flight(one, own), edges), *look(place)))
-        tokens = token_rates(one, own)
-        if tokens is None:
-            without.append(one.letter)
-        else:
-            rates.append(curve(name, padded(tokens, edges), *look(place)))
-    note = f"{edges.size - 1:,} steps of {length / NS_PER_S:g} s." + windows(timed)
-    more: dict[str, Any] = {"steps": True, "time": True}
-    x, term = edges / NS_PER_S, {"note": note, "term": "concurrency.mean"}
-    yield plot("in-flight", "Requests in flight, mean of a step", x, flights, X_LABEL, "requests", **more, **term)
-    none = f" No times of tokens in {', '.join(without)}." if without else ""
-    term = {"note": note + none, "term": "throughput.output_tokens_per_s"}
-    title = "Output tokens per second, at the time of their events"
-    yield plot("tokens", title, x, rates, X_LABEL, "tokens/s", **more, **term)
-
-
-def steps(span_ns: float, length: float) -> Floats:
-    """Edges from 0 on; the last step ends with the run and is half to one and a half times as long as the others."""
-    count = max(1, int(span_ns / length + 0.5))
-    return np.append(np.arange(count) * length, float(span_ns))
-
-
-def padded(values: Floats, edges: Floats) -> Floats:
-    """The same with NaN, which is not drawn, for the steps after the end of a run."""
-    return np.append(values, np.full(edges.size - 1 - values.size, np.nan))
-
-
-def windows(timed: Sequence[tuple[int, Side, tuple[int, int]]]) -> str:
-    """Where the windows of steady runs lie."""
-    found = [
-        f"{one.letter} {' to '.join(number((held[edge] - start) / NS_PER_S) for edge in ('start_ns', 'end_ns'))} s"
-        for _, one, (start, _) in timed
-        if (held := one.metrics.get("window"))
-    ]
-    return f" Measured windows: {', '.join(found)}." if found else ""
-
-
-def in_flight(one: Side, edges: Floats) -> Floats:
-    """Mean number of requests in flight by step."""
-    # A journal that was removed says nothing of workers that died.
-    told = store.notes_of(one.folder) if (one.folder / store.JOURNAL).is_file() else ()
-    flown = flight(one.taken.requests, notes.deaths(tuple(told)))
-    return inflight.means(flown.sent_ns, flown.end_ns, edges)
-
-
-def token_rates(one: Side, edges: Floats) -> Floats | None:
-    """Output tokens per second by step; None where the times of tokens were not kept, or none came."""
-    requests = one.taken.requests
-    each, whole = credited(requests, select(requests))
-    found, events = np.zeros(edges.size - 1), 0
-    for t_ns, row in reading.token_events(one.folder, requests):
-        mine = row >= 0
-        found += np.bincount(step_of(t_ns[mine], edges), each[row[mine]], found.size)
-        events += int(mine.sum())
-    if each.any() and not events:
-        return None
-    made = counts.output_tokens(requests, whole)
-    found += np.bincount(step_of(requests.end_ns[whole], edges), made, found.size)
-    return found / (np.diff(edges) / NS_PER_S) if found.any() else None
-
-
 def over_load(found: Mapping[str, Any]) -> Iterator[Block | None]:
     """Metrics of all sweeps over the load; of several pairs of model and data set a curve each."""
     placed = [(*split(point["point"]), point) for point in found["points"]]
@@ -354,7 +241,7 @@ def over_load(found: Mapping[str, Any]) -> Iterator[Block | None]:
     placed = [one for one in placed if one[1] == kind and one[2] is not None]
     groups = list(dict.fromkeys(one[0] for one in placed))
     x = np.unique(np.array([one[2] for one in placed], np.float64))
-    wide = bool(x.size and x[0] > 0 and x[-1] >= WIDE_LOADS * x[0])
+    spread = bool(x.size and x[0] > 0 and x[-1] >= WIDE_LOADS * x[0])
     for name, unit in OVER_LOAD.items():
         curves: list[Block] = []
         for group in groups:
@@ -365,7 +252,7 @@ def over_load(found: Mapping[str, Any]) -> Iterator[Block | None]:
                 curves.append(curve(text, values, *look(len(curves))))
         metric = METRICS[name]
         title = f"{metric.title.replace(' (ms)', '')} over the load"
-        yield plot(f"{name}-over-load", title, x, curves, kind, unit, dots=True, wide_x=wide, term=metric.key)
+        yield plot(f"{name}-over-load", title, x, curves, kind, unit, dots=True, wide_x=spread, term=metric.key)
 
 
 def split(point: str) -> tuple[str, str, float | None]:

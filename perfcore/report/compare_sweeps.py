@@ -1,7 +1,7 @@
 """Sweeps point by point, where their loads agree."""
 
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,8 +42,8 @@ def compared(
         told(LETTERS[at], name, parent, len(own))
         for at, (name, parent, own) in enumerate(zip(names, parents, points, strict=True))
     ]
-    left = list(unmatched(points, names))
-    return {"schema": compare.SCHEMA, "runs": runs, "points": found, "unmatched": left, "accuracy": []}, sides
+    left = {"unmatched": list(unmatched(points, names)), "missing": list(missing(points))}
+    return {"schema": compare.SCHEMA, "runs": runs, "points": found, "accuracy": []} | left, sides
 
 
 def points_of(parents: Sequence[Path]) -> list[dict[Key, tuple[str, Path]]]:
@@ -87,6 +87,12 @@ def told(letter: str, name: str, parent: Path, runs: int) -> dict[str, Any]:
         "validity": None,
         "steady": None,
     }
+
+
+def missing(points: Sequence[dict[Key, tuple[str, Path]]]) -> Iterator[dict[str, str]]:
+    """Points of the first sweep that another has not: `point`, and the letter of the other."""
+    for key, (name, _) in points[0].items():
+        yield from ({"point": name, "b": LETTERS[at]} for at in range(1, len(points)) if key not in points[at])
 
 
 def unmatched(points: Sequence[dict[Key, tuple[str, Path]]], names: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """A comparison as text: the runs, what they have different, their numbers side by side, the limits."""
 
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -76,6 +77,7 @@ def of_sweeps(found: Mapping[str, Any], everything: bool) -> Iterator[Renderable
     """Sweeps, point by point."""
     names = HEADLINES if everything else FEW
     yield from sweep_warnings(found["points"])
+    yield from sweep_differences(found["points"])
     for point in found["points"]:
         for one in point["comparisons"]:
             yield from comparison(one, names, clean(point["point"], 80))
@@ -94,6 +96,23 @@ def sweep_warnings(points: Sequence[Mapping[str, Any]]) -> Iterator[RenderableTy
         yield Text.assemble(("warning: ", "yellow"), clean(f"{where}{warning}", 1000))
     if by_point:
         yield Text("")
+
+
+def sweep_differences(points: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """What the configurations of the points have different; what is the same at all of them once."""
+    by_table: dict[str, tuple[list[str], Mapping[str, Any]]] = {}
+    for point in points:
+        if point["setup"]["differences"]:
+            key = json.dumps([point["setup"]["differences"], lettered(point)])
+            by_table.setdefault(key, ([], point))[0].append(point["point"])
+    for names, point in by_table.values():
+        where = "" if len(names) == len(points) else f": {clean(', '.join(names), 80)}"
+        yield differing(point["setup"]["differences"], lettered(point), where)
+
+
+def lettered(point: Mapping[str, Any]) -> list[str]:
+    """The letters of the sweeps that have a point."""
+    return [point["comparisons"][0]["a"], *(one["b"] for one in point["comparisons"])]
 
 
 def run_table(runs: Sequence[Mapping[str, Any]]) -> Table:
@@ -116,14 +135,19 @@ def setup(found: Mapping[str, Any], letters: Sequence[str]) -> Iterator[Renderab
     if not found["differences"]:
         yield Text("The configurations are the same.\n")
         return
-    table = framed("What differs")
+    yield Text("")
+    yield differing(found["differences"], letters)
+
+
+def differing(found: Sequence[Mapping[str, Any]], letters: Sequence[str], where: str = "") -> Table:
+    """What differs, a row for each setting."""
+    table = framed(f"What differs{where}")
     for name in ("", *letters):
         table.add_column(name, overflow="fold")
-    for one in found["differences"]:
+    for one in found:
         style = "" if one["matters"] else "dim"
         table.add_row(clean(one["key"], 60), *(Text(shown(value), style) for value in one["values"]))
-    yield Text("")
-    yield table
+    return table
 
 
 def side_by_side(found: Mapping[str, Any], names: Sequence[str]) -> Table:

@@ -23,9 +23,18 @@ ALWAYS_STREAMED = ("vllm", "sglang")
 CLOSE = 1e-3  # relative; what differs by less is the same number to a reader
 WHOLE_RUN = (
     "This run was held for a window: ours are of the window, theirs of all its measured requests, as the tool has no"
-    " such window of its own but where a line says so."
+    " such window of its own but where a line says so; what was cut off at the end is among its failures."
 )
 PIECES = "No answer was streamed, and this tool streams always: what it takes from events is not there."
+# Failures of answers that came with status 200: a tool that looks at the status alone has them among its successes.
+LOOKED_INTO = (
+    "empty_answer",
+    "error_in_band",
+    "truncated_stream",
+    "unexpected_non_stream",
+    "bad_json",
+    "bad_content_type",
+)
 CLOSED = "The run was a closed loop, which LoadGen does not have: due is when a slot became free."
 
 
@@ -107,7 +116,20 @@ def remarks(tool: str, metrics: dict[str, Any]) -> list[str]:
     closed = str((metrics.get("absent") or {}).get("rate.achieved", "")).startswith("closed loop")
     found = [WHOLE_RUN] if metrics.get("steady") else []
     pieces = (metrics.get("absent") or {}).get("latency.ttft_ms") == "not streamed" and tool in ALWAYS_STREAMED
-    return found + [PIECES] * pieces + [CLOSED] * (tool == "mlperf" and closed)
+    return found + judged(metrics) + [PIECES] * pieces + [CLOSED] * (tool == "mlperf" and closed)
+
+
+def judged(metrics: dict[str, Any]) -> list[str]:
+    """That failures are ours, where there are answers that a tool may take for successes."""
+    errors = metrics.get("errors") or {}
+    doubtful = {name: errors[name] for name in LOOKED_INTO if errors.get(name)}
+    if not doubtful:
+        return []
+    told = ", ".join(f"{count:,} {name}" for name, count in doubtful.items())
+    return [
+        f"What failed is what failed here. Answers with status 200 are among it ({told}): a tool that does not look "
+        "into them counts them as successes, and has their times and tokens in its numbers."
+    ]
 
 
 def compared(run_dir: Path, tool: str) -> RenderableType:

@@ -15,7 +15,7 @@ from perfcore.report import (
     view,
 )
 from perfcore.report.files import write
-from perfcore.report.finish import description
+from perfcore.report.finish import dataset_names, description
 
 FOLDER = "export"  # in the run's own, where no other place is given
 
@@ -143,7 +143,7 @@ def stored(path: Path, fill: Callable[[Path], None]) -> Path:
 
 def dataset_name(described: dict[str, Any]) -> str:
     """What the files of AISBench are called after."""
-    names = [str(one) for one in described.get("datasets") or ()]
+    names = dataset_names(described)
     return filename("_".join(names)) if names else "prompts"
 
 

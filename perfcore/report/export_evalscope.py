@@ -18,6 +18,7 @@ from perfcore.analysis.peers_suites import (
 )
 from perfcore.analysis.peers_view import NS_PER_MS, NS_PER_S, TOKENS, View, known, rank_up, stamps
 from perfcore.report.export_tables import rows
+from perfcore.report.finish import dataset_names
 
 DATABASE, SUMMARY, PERCENTILES, ARGUMENTS = (
     "benchmark_data.db",
@@ -162,7 +163,7 @@ def arguments(view: View, described: dict[str, Any]) -> bytes:
             "number": int(view.ok.size),
             "stream": bool(view.streamed.any()),
             "max_tokens": options.get("max_tokens"),
-            "dataset": ",".join(described.get("datasets") or ()) or None,
+            "dataset": ",".join(dataset_names(described)) or None,
             "seed": options.get("seed"),
         }
     )

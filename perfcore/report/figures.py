@@ -1,6 +1,7 @@
 """The plots of report.html as PNG: drawn from what the page itself holds, so that the two cannot differ."""
 
 import base64
+import heapq
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,8 @@ def curves(block: dict[str, Any]) -> Figure:
         else:
             if block.get("dots"):
                 look |= {"marker": "o", "linestyle": look["linestyle"] if block.get("line", True) else "none"}
+            if block.get("share"):
+                look["drawstyle"] = "steps-post"
             known = np.isfinite(values)
             axes.plot(x[known], values[known], label=series["label"], linewidth=1.5, **look)
     if block.get("log") or block.get("wide_x"):
@@ -138,12 +141,13 @@ def lanes(identity: NDArray[Any], start: NDArray[Any], end: NDArray[Any]) -> NDA
     _, first, group = np.unique(identity, return_index=True, return_inverse=True)
     last = np.zeros(first.size)
     np.maximum.at(last, group, end)
-    free_at: list[float] = []
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
     line = np.zeros(first.size, np.int64)
     for one in np.argsort(first, kind="stable").tolist():
-        begins = start[first[one]]
-        place = next((at for at, time in enumerate(free_at) if time <= begins), len(free_at))
-        free_at[place : place + 1] = [last[one]]
-        line[one] = place
+        while busy and busy[0][0] <= start[first[one]]:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        line[one] = heapq.heappop(free) if free else len(busy)
+        heapq.heappush(busy, (last[one], line[one]))
     found: NDArray[np.int64] = line[group]
     return found

@@ -99,12 +99,20 @@ def description(run_dir: Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise UserError(f"{run_dir} is not the folder of a run: it has no run.json") from None
+        raise UserError(
+            f"{run_dir} is not the folder of a run: it has no run.json; give the folder that has run.json"
+        ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); restore it from another run of the same kind") from None
     if not isinstance(described, dict):
         raise UserError(f"{path} is not the description of a run: it holds no JSON object")
     return described
+
+
+def dataset_names(described: dict[str, Any]) -> list[str]:
+    """What the data sets of a run are called: in run.json each is an object with its settings, or a name."""
+    held = described.get("datasets")
+    return [str(one.get("name") if isinstance(one, dict) else one) for one in (held if isinstance(held, list) else ())]
 
 
 def think_tags(described: dict[str, Any]) -> str:

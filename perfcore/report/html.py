@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.analysis.measured import due_in, select, window
+from perfcore.records.evaluation import COMMAND
 from perfcore.records.scrapes import Scrapes
 from perfcore.report import html_latency, html_samples, html_setup, html_tables, html_time, html_timeline, html_words
 from perfcore.report.definitions import of_key
@@ -60,6 +61,7 @@ def content(
         "title": f"{name}: perfcore report",
         "heading": name,
         "sub": subtitle(described, run_dir),
+        "plain": "The same numbers are in the files .txt and .json beside it.",
         "verdict": str(verdict).replace("_", " "),
         "sections": sections,
         "terms": terms(sections),
@@ -92,7 +94,7 @@ def parts(
         yield section("load", "Over time", html_time.load_plots(seen, run_dir))
         yield section("timeline", "Request by request", [html_timeline.timeline(seen)])
         yield section("arrivals", "Arrivals", tables.arrivals(seen, metrics))
-        yield section("lengths", "Lengths", tables.lengths(seen, metrics))
+        yield section("lengths", "Lengths", tables.lengths(run.requests, shown, metrics))
         yield section("classes", "Classes of request", words.classes(metrics))
         found = [*tables.connections(metrics), html_time.connections_over_time(seen)]
         yield section("connections", "Connections", found)
@@ -101,9 +103,9 @@ def parts(
         yield section("servers", "Servers", tables.servers(scrapes, seen, metrics))
     else:
         yield section("load", "Over time", [lines(["No measured request was recorded with its times."])])
-    ends = [*tables.errors(metrics, run_dir), tables.finish_reasons(metrics)]
+    ends = [*tables.errors(metrics, run_dir, shown), tables.finish_reasons(metrics)]
     yield section("errors", "Errors and finish reasons", ends)
-    yield section("accuracy", "Accuracy", html_samples.accuracy(run_dir))
+    yield section("accuracy", "Accuracy", html_samples.accuracy(run_dir / COMMAND))
     yield section("setup", "Configuration", html_setup.setup(described, run_dir))
 
 
@@ -152,6 +154,7 @@ def page(found: Block) -> bytes:
         "title": html.escape(found["title"]),
         "style": style,
         "licence": source(LICENCE).strip(),
+        "plain": html.escape(found.get("plain", "")),
         "data": escaped(found),
         "library": scripts[0],
         "script": scripts[1],

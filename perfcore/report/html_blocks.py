@@ -15,7 +15,7 @@ from perfcore.report.text import clean
 Block: TypeAlias = dict[str, Any]
 Floats: TypeAlias = NDArray[np.float64]
 
-DIGITS, X_DIGITS = 5, 8
+DIGITS, X_DIGITS, SHARE_DIGITS = 5, 8, 10
 CELL = 300  # characters of foreign text in a cell
 
 
@@ -96,9 +96,11 @@ def plot(
     return found | {"x_label": x_label, "y_label": y_label, **more}
 
 
-def curve(label: str, values: Floats | Sequence[float | None], colour: str, dash: bool = False) -> Block:
-    """One series of a plot; NaN and None are gaps."""
-    return {"label": label, "values": rounded(values), "colour": colour, "dash": dash}
+def curve(
+    label: str, values: Floats | Sequence[float | None], colour: str, dash: bool = False, digits: int = DIGITS
+) -> Block:
+    """One series of a plot; NaN and None are gaps. Shares take SHARE_DIGITS, or the tail of many would end at 1."""
+    return {"label": label, "values": rounded(values, digits), "colour": colour, "dash": dash}
 
 
 def rounded(values: Any, digits: int = DIGITS) -> list[float | None]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from perfcore.analysis import latency, windowed
 from perfcore.analysis.measured import Measured
-from perfcore.report.html_blocks import Block, Floats, curve, plot, table
+from perfcore.report.html_blocks import SHARE_DIGITS, Block, Floats, curve, plot, table
 from perfcore.report.text import NONE, number
 from perfcore.types import Run
 
@@ -52,9 +52,10 @@ WIDE = 20.0  # times the median: from such a maximum on a linear axis would show
 
 
 def samples(run: Run, shown: Measured, of_window: bool) -> dict[str, NDArray[Any]]:
-    """Samples in ns of every latency; with `of_window` the gaps are those of the requests in `shown` alone."""
+    """Samples in ns of every latency, ascending; with `of_window` gaps are those of the requests in `shown` alone."""
     gaps = windowed.gaps(run.stamps, shown.successes) if of_window else run.gaps_ns
-    return latency.samples(run.requests, shown) | {"itl_ms": gaps}
+    found = latency.samples(run.requests, shown) | {"itl_ms": gaps}
+    return {key: np.sort(values) for key, values in found.items()}
 
 
 def distributions(found: Mapping[str, NDArray[Any]]) -> list[Block | None]:
@@ -63,23 +64,41 @@ def distributions(found: Mapping[str, NDArray[Any]]) -> list[Block | None]:
 
 
 def panel(name: str, title: str, drawn: list[tuple[NDArray[Any], str]]) -> Block | None:
-    """Curves over one axis: the times at which any of them has a point, where each has its exact share."""
-    known = [(np.sort(values) / NS_PER_MS, label) for values, label in drawn if values.size]
+    """Curves of ascending samples over one axis: the times at which any has a point, where each has its exact share."""
+    known = [(values, label) for values, label in drawn if values.size]
     if not known:
         return None
-    x = np.unique(np.concatenate([points(values) for values, _ in known]))
-    if x.size == 1:
-        x = x * np.array([0.9, 1.0, 1.1])  # all are the same: a step
-    shares = [(values.searchsorted(x, side="right") / values.size, label) for values, label in known]
+    x = from_nothing(np.unique(np.concatenate([points(values) for values, _ in known])))
+    whole_ns = np.floor(x).astype(np.int64)
+    shares = [(values.searchsorted(whole_ns, side="right") / values.size, label) for values, label in known]
     curves = [
-        curve(label, share, colour, dash=colour != COLOURS[0])
+        curve(label, share, colour, colour != COLOURS[0], SHARE_DIGITS)
         for (share, label), colour in zip(shares, COLOURS, strict=False)
     ]
     first = known[0][0]
-    wide = bool(first[0] > 0 and first[-1] > WIDE * np.median(first))
-    note = f"{first.size:,} values, drawn at {x.size:,} points; the shares are exact there, both ends included."
-    more: dict[str, Any] = {"share": True, "log": wide, "note": note, "term": f"latency.{name}_ms"}
-    return plot(name, title, x, curves, "ms", "share at most this long", **more)
+    note = (
+        f"{first.size:,} values, drawn at {x.size:,} points; the shares are exact there, both ends included."
+        if first.size > 1
+        else "1 value."
+    )
+    more: dict[str, Any] = {"share": True, "log": wide(first), "note": note, "term": f"latency.{name}_ms"}
+    return plot(name, title, x / NS_PER_MS, curves, "ms", "share at most this long", **more)
+
+
+def wide(ordered: Floats) -> bool:
+    """Whether a sorted sample reaches so far that it is shown over a logarithmic axis first."""
+    return bool(ordered[-1] > WIDE * np.median(ordered) > 0)
+
+
+def from_nothing(x: Floats) -> Floats:
+    """The same with a point before the first, where nothing is that short, so that the first rise is seen.
+
+    A sample of one value alone has a point after it as well. From 0 on there is nothing before.
+    """
+    first, last = float(x[0]), float(x[-1])
+    pad = 0.02 * (last - first) or 0.1 * first or 1.0
+    before = [first - pad if first > pad else 0.9 * first] if first > 0 else []
+    return np.concatenate((before, x, [last + pad] if first == last else []))
 
 
 def points(ordered: Floats) -> Floats:
@@ -106,14 +125,23 @@ def percentiles(found: Mapping[str, NDArray[Any]], absent: Mapping[str, str]) ->
 
 
 def cells(values: NDArray[Any]) -> list[str]:
-    """Number of samples, mean, extremes and percentiles."""
-    cuts = np.percentile(values, [rank / 1000 for rank in PERCENTILES.values()]) / NS_PER_MS
+    """Number of samples, mean, extremes and percentiles of an ascending sample."""
+    cuts = percentiles_of(values) / NS_PER_MS
     shown = [
         starred(cut, values.size * (WHOLE - rank))
         for cut, rank in zip(cuts.tolist(), PERCENTILES.values(), strict=True)
     ]
-    least, most = float(values.min()) / NS_PER_MS, float(values.max()) / NS_PER_MS
+    least, most = float(values[0]) / NS_PER_MS, float(values[-1]) / NS_PER_MS
     return [number(int(values.size)), number(float(values.mean()) / NS_PER_MS), number(least), *shown, number(most)]
+
+
+def percentiles_of(ordered: NDArray[Any]) -> Floats:
+    """As numpy's percentiles, between two values by their distance, of what is in order already."""
+    places = np.array(list(PERCENTILES.values())) * (ordered.size - 1) / WHOLE
+    low = np.floor(places).astype(np.int64)
+    below, above = ordered[low].astype(np.float64), ordered[np.minimum(low + 1, ordered.size - 1)]
+    found: Floats = below + (above - below) * (places - low)
+    return found
 
 
 def starred(cut: float, beyond: int) -> str:

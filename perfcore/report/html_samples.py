@@ -8,31 +8,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from perfcore.report.html_blocks import Block, foreign, lines, table
+from perfcore.report.html_blocks import Block, folded, foreign, lines, table
 from perfcore.report.text import NONE, number, visible
 
-FOLDER = "eval"
+SURE = 0.05  # a smaller p is, as in the tables of the summary
+BETTER, WORSE = "better", "worse"  # classes of the style of a row
+SUMMARY = Path("summary") / "summary.json"
 MOST = 600  # answers of one state of one result
 IN_ALL = 2_000
 TEXT = 1_500  # characters of a prompt, an answer, a reasoning
 CHARACTERS = 1_200_000  # of all texts together
 LONGEST_LINE = 4 << 20  # bytes; one that is longer is not read
 LONGEST = ("length", "max_tokens", "max_output_tokens", "model_length")
+SLICES = {"by_finish": "By finish reason", "by_length": "By length", "by_concurrency": "By requests in flight"}
 STATES = ("wrong", "empty", "truncated", "failed", "not scored", "right", "graded")
 
 
-def accuracy(run_dir: Path) -> Iterator[Block | None]:
-    """Blocks of the evaluation of a run; none where it has none."""
-    summary = read_json(run_dir / FOLDER / "summary" / "summary.json")
+def accuracy(folder: Path) -> Iterator[Block | None]:
+    """Blocks of the evaluation in a folder, single answers last; none where it has none."""
+    summary = read_json(folder / SUMMARY)
     results = [one for one in summary.get("results") or () if isinstance(one, dict)]
     if not results:
         return
-    single = answers(run_dir / FOLDER / "results", results)
+    single = answers(folder / "results", results)
     yield score_table(results, single)
     yield count_table(results)
     yield group_table(summary.get("groups") or ())
-    yield comparison_lines(summary.get("comparisons") or ())
-    yield lines([foreign(note, 1000) for one in results for note in one.get("notes") or ()], "faint")
+    yield folded("Scores by finish reason, length and load", slice_tables(results))
+    yield comparison_table([one for one in summary.get("comparisons") or () if isinstance(one, dict)])
+    yield lines(notes(results), "faint")
     yield single
 
 
@@ -104,10 +108,50 @@ def group_table(groups: Sequence[Mapping[str, Any]]) -> Block | None:
     return table("Groups", ("group", "model", "questions", "mean of members", "mean of questions"), rows, names=2)
 
 
-def comparison_lines(comparisons: Sequence[Any]) -> Block | None:
-    return lines(
-        [foreign(one.get("words") or one, 600) if isinstance(one, dict) else foreign(one, 600) for one in comparisons]
-    )
+def slice_tables(results: Sequence[Mapping[str, Any]]) -> Iterator[Block | None]:
+    """Scores of parts of the answers: by how they ended, how long they are, and how busy the service was."""
+    for key, title in SLICES.items():
+        rows = [
+            [foreign(one.get("dataset")), foreign(one.get("model")), foreign(part.get("label")), *slice_cells(part)]
+            for one in results
+            for part in one.get(key) or ()
+        ]
+        yield table(title, ("data set", "model", "", "answers", "score", "characters"), rows, names=3)
+
+
+def slice_cells(part: Mapping[str, Any]) -> tuple[str, str, str]:
+    """How many answers, their score, and from how long to how long they are."""
+    ends = [part.get("shortest"), part.get("longest")]
+    lengths = NONE if None in ends else f"{number(ends[0])} to {number(ends[1])}"
+    return number(part.get("answers")), shown(part.get("score"), True), lengths
+
+
+def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Block | None:
+    """Each model against each other on the same questions, in percentage points, and whether that is sure."""
+    heads = ("model", "against", "data set", "points", "95 % interval", "p", "questions", "verdict")
+    found = table("Differences between models", heads, map(compared, comparisons), names=3)
+    looks = [verdict if (verdict := row[-1]) in (BETTER, WORSE) else "" for row in (found or {}).get("rows", ())]
+    return found and found | {"numbers": [3, 4, 5, 6], "looks": looks, "marked": 7}
+
+
+def compared(one: Mapping[str, Any]) -> list[str]:
+    """A difference, corrected for how many there are where they are several; or why there is none."""
+    names = [foreign(one.get(key), 80) for key in ("b", "a", "dataset")]
+    difference, low, high = (one.get(key) for key in ("difference", "low", "high"))
+    p = one.get("p") if one.get("p_adjusted") is None else one["p_adjusted"]
+    if not isinstance(difference, (int, float)) or not isinstance(p, (int, float)):
+        return [*names, NONE, NONE, NONE, NONE, f"not compared: {foreign(one.get('why'), 200)}"]
+    interval = NONE if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f}"
+    sure = (BETTER if difference > 0 else WORSE) if p < SURE else "not significantly different"
+    items = number(one.get("items"))
+    return [*names, f"{100 * difference:+.1f}", interval, "< 0.001" if p < 0.001 else f"{p:.3f}", items, sure]
+
+
+def notes(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What has to be known of the results; of several each with what it is of."""
+    for one in results:
+        place = f"{foreign(one.get('dataset'))}, {foreign(one.get('model'))}: " if len(results) > 1 else ""
+        yield from (f"{place}{foreign(note, 1000)}" for note in one.get("notes") or ())
 
 
 def answers(results_dir: Path, results: Sequence[Mapping[str, Any]]) -> Block | None:

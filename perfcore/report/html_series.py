@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from perfcore.report import series
+from perfcore.records.evaluation import COMMAND
+from perfcore.report import html_samples, series
 from perfcore.report.files import write
 from perfcore.report.html import SCHEMA, page, terms
 from perfcore.report.html_blocks import Block, curve, foreign, lines, plot, section, table
@@ -42,11 +43,13 @@ def content(summary: Summary, parent: Path) -> Block:
     found = [
         section("points", "Points", [point_table(summary, parent), lines(notes(summary))]),
         section("load", "Over the load", over_load(summary)),
+        section("accuracy", "Accuracy", html_samples.accuracy(parent / COMMAND)),
     ]
     sections = [part for part in found if part is not None]
     name = foreign(parent.name, 120)
     told = f"{len(summary['points']):,} runs of perfcore, one after the other"
     heads: Block = {"schema": SCHEMA, "title": f"{name}: perfcore report", "heading": name, "sub": told}
+    heads |= {"plain": "The same numbers are in summary.txt and summary.json beside it."}
     return heads | {"verdict": "", "sections": sections, "terms": terms(sections)}
 
 

@@ -12,25 +12,48 @@ from perfcore.report.html_blocks import Block, folded, foreign, lines, pairs
 from perfcore.report.text import NONE
 
 VALUE = 2000  # characters of an option
+CHANGED, REST = "Options that differ from the defaults", "All other options"
 GIB = 1 << 30
 
 
 def setup(described: Mapping[str, Any], run_dir: Path) -> Iterator[Block | None]:
     """The blocks of the section, from what run.json says."""
+    changed, rest = options(described)
+    yield command_line(described)
+    yield pairs("What was measured", subject(described, run_dir))
+    yield pairs(CHANGED, changed)
+    yield pairs("Machine and versions", environment(described))
+    yield folded(REST, [pairs("", rest)])
+    yield folded("Plan", [pairs("", ((name, plain(value)) for name, value in (described.get("plan") or {}).items()))])
+    yield lines(["Whatever looks like a secret is ***, here and in run.json, which has all of this and more."], "faint")
+
+
+def asked(described: Mapping[str, Any]) -> Iterator[Block | None]:
+    """The same of an evaluation, from what eval.json says."""
+    changed, rest = options(described)
+    yield command_line(described)
+    yield pairs(CHANGED, changed)
+    yield folded(REST, [pairs("", rest)])
+
+
+def command_line(described: Mapping[str, Any]) -> Block | None:
+    """What was typed, to be typed again."""
     command = described.get("command")
-    if isinstance(command, list):
-        yield {"kind": "code", "title": "Command line", "text": shlex.join(foreign(word, VALUE) for word in command)}
-    options = described.get("options")
-    given = dict(options) if isinstance(options, dict) else {}
+    if not isinstance(command, list):
+        return None
+    return {"kind": "code", "title": "Command line", "text": shlex.join(foreign(word, VALUE) for word in command)}
+
+
+def options(described: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Options that are not as usual, and all others."""
+    found = described.get("options")
+    given = found if isinstance(found, dict) else {}
     usual = defaults()
     changed = {name: value for name, value in given.items() if name not in usual or value != usual[name]}
-    yield pairs("What was measured", subject(described, run_dir))
-    yield pairs("Options that differ from the defaults", ((name, plain(value)) for name, value in changed.items()))
-    yield pairs("Machine and versions", environment(described))
     rest = {name: value for name, value in given.items() if name not in changed}
-    yield folded("All other options", [pairs("", ((name, plain(value)) for name, value in rest.items()))])
-    yield folded("Plan", [pairs("", ((name, plain(value)) for name, value in (described.get("plan") or {}).items()))])
-    yield lines(["Whatever looks like a secret is *** in all of it; see run.json for the whole."], "faint")
+    return [(foreign(name), plain(value)) for name, value in changed.items()], [
+        (foreign(name), plain(value)) for name, value in rest.items()
+    ]
 
 
 def defaults() -> dict[str, Any]:
@@ -47,9 +70,19 @@ def subject(described: Mapping[str, Any], run_dir: Path) -> Iterator[tuple[str, 
     yield "Model", foreign(described.get("model") or NONE)
     yield "Dialect", foreign(described.get("dialect") or NONE)
     names = described.get("datasets") or []
-    yield "Data", ", ".join(plain(name) for name in names) or "the prompt of the options"
+    yield "Data", "; ".join(map(dataset, names)) or "the prompt of the options"
     yield "Started", foreign(described.get("started") or NONE)
     yield "Folder", foreign(run_dir.name)
+
+
+def dataset(found: Any) -> str:
+    """A data set by its name, with the settings that have a value."""
+    if not isinstance(found, dict):
+        return plain(found)
+    settings = found.get("settings")
+    given = settings.items() if isinstance(settings, dict) else ()
+    told = ", ".join(f"{foreign(key, 60)} {plain(value)}" for key, value in given if value not in (None, "", [], {}))
+    return f"{plain(found.get('name'))}{f' ({told})' if told else ''}"
 
 
 def environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,14 +14,16 @@ from perfcore.analysis import tracks
 from perfcore.analysis.absent import Absent
 from perfcore.analysis.arrivals import edges, observe, rates, unit_gaps
 from perfcore.analysis.families import COUNTERS, GAUGES, SHARES
+from perfcore.analysis.measured import Measured
 from perfcore.pace import rate_at
 from perfcore.records.scrapes import Scrapes
 from perfcore.records.taxonomy import explained
 from perfcore.report import service, terminal
-from perfcore.report.html_blocks import Block, curve, foreign, lines, pairs, plot, table
-from perfcore.report.html_latency import points
+from perfcore.report.html_blocks import SHARE_DIGITS, Block, curve, foreign, lines, pairs, plot, table
+from perfcore.report.html_latency import from_nothing, points
 from perfcore.report.html_time import NS_PER_S, X_LABEL, Seen, over_time
 from perfcore.report.text import NONE, number
+from perfcore.types import Requests
 
 Metrics = Mapping[str, Any]
 
@@ -60,16 +62,19 @@ def arrivals(seen: Seen, metrics: Metrics) -> Iterator[Block | None]:
         term="arrivals",
     )
     gaps = [np.sort(unit_gaps(found, times)) for times in (found.due_s, found.sent_s)]
-    x = np.unique(np.concatenate([points(values) for values in gaps]))
+    x = from_nothing(np.unique(np.concatenate([points(values) for values in gaps])))
     shares = [values.searchsorted(x, side="right") / values.size for values in gaps]
-    curves = [curve("planned", shares[0], "blue"), curve("sent", shares[1], "orange", dash=True)]
+    curves = [
+        curve("planned", shares[0], "blue", digits=SHARE_DIGITS),
+        curve("sent", shares[1], "orange", dash=True, digits=SHARE_DIGITS),
+    ]
     unit = "seconds" if found.pace is None else "times the mean gap that was asked for"
     yield plot("gaps", "Gaps between requests", x, curves, unit, "share at most this long", share=True)
 
 
-def lengths(seen: Seen, metrics: Metrics) -> Iterator[Block | None]:
+def lengths(requests: Requests, shown: Measured, metrics: Metrics) -> Iterator[Block | None]:
     """Distributions of what was asked for and what came, in tokens, and what their differences mean."""
-    requests, rows = seen.run.requests, seen.measured.successes
+    rows = shown.successes
     sides = {"input": told_lengths.inputs(requests, rows), "output": told_lengths.outputs(requests, rows)}
     titles = {"input": "Lengths of prompts", "output": "Lengths of answers"}
     for side, samples in sides.items():
@@ -190,8 +195,8 @@ def told_over_time(seen: Seen, name: str, title: str, times: Any, curves: list[B
     return found and {key: value for key, value in found.items() if key != "steps"}
 
 
-def errors(metrics: Metrics, run_dir: Path) -> Iterator[Block | None]:
-    """Failed requests by class, each with messages, cause and remedy; finish reasons of the others."""
+def errors(metrics: Metrics, run_dir: Path, shown: Measured) -> Iterator[Block | None]:
+    """Failed requests by class, each with messages, cause and remedy; `shown` are those that metrics are of."""
     if metrics["errors"]:
         rows = [
             [
@@ -204,7 +209,7 @@ def errors(metrics: Metrics, run_dir: Path) -> Iterator[Block | None]:
         ]
         heads = ("class", "requests", "first message", "usual cause and remedy")
         yield worded("Failed requests", heads, rows)
-        yield messages(run_dir)
+        yield messages(run_dir, shown)
     elif metrics["requests"]["total"]:
         yield lines(["No request failed."])
     if metrics["retried"]:
@@ -218,10 +223,11 @@ def worded(title: str, heads: tuple[str, ...], rows: list[list[str]]) -> Block |
     return found and found | {"numbers": [1]}
 
 
-def messages(run_dir: Path) -> Block | None:
+def messages(run_dir: Path, shown: Measured) -> Block | None:
     """Different messages of each class of failure, the most frequent first, and the first request of each."""
-    read = pq.read_table(run_dir / "requests.parquet", columns=["request_id", "phase", "error_class", "error"])
-    failed = read.filter(pc.and_(pc.equal(read["phase"], "measured"), pc.not_equal(read["error_class"], "ok")))
+    read = pq.read_table(run_dir / "requests.parquet", columns=["request_id", "error_class", "error"])
+    read = read.take(np.sort(shown.rows))
+    failed = read.filter(pc.not_equal(read["error_class"], "ok"))
     names, texts = failed["error_class"].to_pylist(), failed["error"].to_pylist()
     first: dict[tuple[str, str], int] = {}
     number_of: Counter[tuple[str, str]] = Counter()

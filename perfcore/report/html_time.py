@@ -4,7 +4,7 @@ Events are read once, a row group at a time, and counted at once into steps: of 
 each step, so that hundreds of millions of them need no more room than a few.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from perfcore.types import Requests, Run
 NS_PER_S, NS_PER_MS, NS_PER_US = 1e9, 1e6, 1_000
 FINE, COARSE = 300, 120  # steps, at most
 PER_STEP = 20  # requests of a step of what is counted in requests, or it would be all noise
-GAPS_PER_STEP = 200
+TOKENS_PER_STEP, GAPS_PER_STEP = 20, 200
 X_LABEL = "seconds since the first request was due"
+LEAST_S = 0.01  # shorter steps are told in ms
 
 # Bins of gaps: below 1 us, then 60 for each factor of ten up to 1,000 s. A percentile is known to 2 %.
 LEAST_NS, PER_DECADE, DECADES = 1e3, 60, 9
@@ -66,11 +67,11 @@ class Tokens:
 
 def tokens_of(seen: Seen, run_dir: Path) -> Tokens:
     """The pass over events.parquet. Answers in one piece have their tokens at their end."""
-    edges = grid(seen, FINE)
+    each, whole = credited(seen.run.requests, seen.measured)
+    edges = grid(seen, number_of_steps(times_of_tokens(seen.run.requests, seen.measured), TOKENS_PER_STEP, FINE))
     gap_edges = grid(seen, number_of_steps(int(seen.run.gaps_ns.size), GAPS_PER_STEP, COARSE))
     steps, gap_steps = edges.size - 1, gap_edges.size - 1
     found = Tokens(edges, np.zeros(steps), gap_edges, np.zeros(gap_steps * BINS, np.int64))
-    each, whole = credited(seen.run.requests, seen.measured)
     good = np.zeros(each.size, dtype=bool)
     good[seen.measured.successes] = True
     for rows, t_ns in token_events(seen.run.requests, run_dir):
@@ -82,6 +83,11 @@ def tokens_of(seen: Seen, run_dir: Path) -> Tokens:
     made = counts.output_tokens(seen.run.requests, whole)
     found.tokens += np.bincount(step_of(ends, edges), made, steps)
     return found
+
+
+def times_of_tokens(requests: Requests, measured: Measured) -> int:
+    """At how many times tokens came: events, and the ends of answers in one piece."""
+    return int(np.maximum(requests.token_events[measured.rows], 1).sum())
 
 
 def credited(requests: Requests, measured: Measured) -> tuple[Floats, Column]:
@@ -171,8 +177,14 @@ def over_time(
     if seen.window is not None:
         more["window"] = [round(seen.seconds(edge), 6) for edge in seen.window]
     x = seen.seconds(edges)
-    more.setdefault("note", f"{edges.size - 1:,} steps of {float(x[1]):g} s.")
+    more.setdefault("note", f"{steps_of(edges)}.")
     return plot(name, title, x, curves, X_LABEL, y_label, steps=True, time=True, **more)
+
+
+def steps_of(edges: Floats) -> str:
+    """How many steps there are, and how long each is."""
+    length_s = float(f"{(edges[1] - edges[0]) / NS_PER_S:.6g}")
+    return f"{edges.size - 1:,} steps of {f'{length_s:g} s' if length_s >= LEAST_S else f'{1000 * length_s:g} ms'}"
 
 
 def in_flight(seen: Seen, flown: Flight) -> Block | None:
@@ -245,22 +257,31 @@ def ttft_over_time(seen: Seen, edges: Floats) -> Block | None:
 
 
 def stepwise(values: Floats, step: NDArray[np.int64], steps: int, ranks: tuple[float, ...]) -> Floats:
-    """Percentiles of the values of each step, one line for each rank; NaN where a step has none."""
+    """Percentiles of the values of each step, one line for each rank; NaN where a step has no value beyond it."""
     found = np.full((len(ranks), steps), np.nan)
     order = np.argsort(step, kind="stable")
     ends = np.searchsorted(step[order], np.arange(steps + 1))
     for at in np.flatnonzero(np.diff(ends)).tolist():
         found[:, at] = np.percentile(values[order[ends[at] : ends[at + 1]]], ranks)
-    return found
+    return np.where(supported(np.diff(ends), [rank / 100 for rank in ranks]), found, np.nan)
+
+
+def supported(number_of: NDArray[np.int64], ranks: Sequence[float]) -> NDArray[np.bool_]:
+    """For each rank (from 0 to 1) and step whether a sample lies beyond, as the table of percentiles asks for; the most
+    and the median are of any sample."""
+    wanted = np.array([0.0 if rank in (0.5, 1.0) else 1 / (1 - rank) for rank in ranks])
+    return number_of[None, :] >= np.maximum(np.round(wanted, 6), 1)[:, None]
 
 
 def itl_over_time(seen: Seen, found: Tokens) -> Block | None:
     histogram = found.gaps.reshape(-1, BINS)
     if not histogram.any():
         return None
-    cuts = np.stack([gap_percentile(histogram, rank) for rank in (0.5, 0.9, 0.99, 1.0)])
+    ranks = (0.5, 0.9, 0.99, 1.0)
+    known = supported(histogram.sum(axis=1), ranks)
+    cuts = np.where(known, np.stack([gap_percentile(histogram, rank) for rank in ranks]), np.nan)
     edges, title = found.gap_edges, "ITL of the tokens that came in the step"
-    note = f"{edges.size - 1:,} steps of {seen.seconds(edges)[1]:g} s; these percentiles are known to 2 %."
+    note = f"{steps_of(edges)}; these percentiles are known to 2 %."
     return percentiles_over_time(seen, "itl-over-time", title, edges, cuts, "latency.itl_ms", note=note)
 
 
@@ -269,6 +290,9 @@ def percentiles_over_time(
 ) -> Block | None:
     looks = (("p50", "blue", False), ("p90", "green", False), ("p99", "orange", True), ("most", "grey", True))
     curves = [curve(label, values, colour, dash) for (label, colour, dash), values in zip(looks, cuts, strict=True)]
+    if np.isnan(cuts[2]).any() and not np.isnan(cuts[-1]).all():
+        few = "p90 takes 10 values in a step and p99 100: with fewer they are left out."
+        more["note"] = f"{more.get('note', f'{steps_of(edges)}.')} {few}"
     return over_time(seen, name, title, edges, curves, "ms", term=term, **more)
 
 
@@ -307,11 +331,12 @@ def worker_load(seen: Seen) -> Block | None:
 
 
 def connections_over_time(seen: Seen) -> Block | None:
-    """New connections per second."""
+    """How many connections were opened in each step: so few that a rate would be of single ones."""
     requests, rows = seen.run.requests, seen.measured.rows
     new = rows[requests.new_connection[rows] & (requests.sent_ns[rows] >= 0)]
     if new.size == 0:
         return None
     edges = grid(seen, COARSE)
-    rates = np.histogram(requests.sent_ns[new], edges)[0] / (np.diff(edges) / NS_PER_S)
-    return over_time(seen, "new-connections", "New connections per second", edges, [curve("new", rates, "blue")], "1/s")
+    opened = np.histogram(requests.sent_ns[new], edges)[0]
+    curves = [curve("opened", opened, "blue")]
+    return over_time(seen, "new-connections", "Connections opened in each step", edges, curves, "connections")

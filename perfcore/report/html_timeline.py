@@ -15,7 +15,8 @@ from perfcore.report.html_time import Seen
 from perfcore.types import Requests
 
 MOST = 100_000  # requests that a page holds
-UNIT_NS = 10_000  # of its times
+UNIT_NS = 10_000  # of its times, unless the run is too long for 32 bits of them
+LARGEST = (1 << 32) - 2
 ABSENT = -1
 
 
@@ -28,13 +29,14 @@ def timeline(seen: Seen, most: int = MOST) -> Block | None:
         return None
     rows = rows[np.argsort(requests.sent_ns[rows], kind="stable")]
     shown = rows[chosen(requests, rows, most)]
-    columns = columns_of(seen, shown)
+    unit_ns = unit_of(seen.bounds[1] - seen.bounds[0])
+    columns = columns_of(seen, shown, unit_ns)
     block: Block = {"kind": "timeline", "name": "timeline", "title": "Requests over time"}
     return block | {
         "columns": {name: packed(values) for name, values in columns.items()},
         "classes": list(requests.error_classes),
         "finish": list(requests.finish_reasons),
-        "unit_ms": UNIT_NS / 1e6,
+        "unit_ms": unit_ns / 1e6,
         "end_s": float(seen.seconds(seen.bounds[1])),
         "window": None if seen.window is None else [round(seen.seconds(edge), 6) for edge in seen.window],
         "shown": int(shown.size),
@@ -45,16 +47,24 @@ def timeline(seen: Seen, most: int = MOST) -> Block | None:
     }
 
 
-def columns_of(seen: Seen, rows: Column) -> dict[str, Column]:
-    """Numbers of each attempt; -1 for what is not known."""
+def unit_of(span_ns: int) -> int:
+    """The unit in which the times of so long a run fit into 32 bits, in ns."""
+    unit = UNIT_NS
+    while span_ns // unit > LARGEST:
+        unit *= 10
+    return unit
+
+
+def columns_of(seen: Seen, rows: Column, unit_ns: int) -> dict[str, Column]:
+    """Numbers of each attempt, times in units; -1 for what is not known."""
     requests = seen.run.requests
     sent, first, end = requests.sent_ns[rows], requests.first_token_ns[rows], requests.end_ns[rows]
     streamed = requests.streamed[rows] & (first >= sent)
     return {
-        "sent": (sent - seen.bounds[0]) // UNIT_NS,
-        "ttft": np.where(streamed, (first - sent) // UNIT_NS, ABSENT),
-        "took": (end - sent) // UNIT_NS,
-        "slip": np.where(requests.due_ns[rows] >= 0, (sent - requests.due_ns[rows]) // UNIT_NS, ABSENT),
+        "sent": (sent - seen.bounds[0]) // unit_ns,
+        "ttft": np.where(streamed, (first - sent) // unit_ns, ABSENT),
+        "took": (end - sent) // unit_ns,
+        "slip": np.where(requests.due_ns[rows] >= 0, (sent - requests.due_ns[rows]) // unit_ns, ABSENT),
         "id": requests.request_id[rows],
         "turn": requests.turn[rows].astype(np.int64),
         "attempt": requests.attempt[rows].astype(np.int64),

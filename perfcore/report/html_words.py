@@ -16,7 +16,7 @@ VALIDITY = {"valid": GOOD, "suspect": DOUBTFUL, "client limited": BAD}
 STEADY = {"steady": GOOD, "not_steady": BAD, "too_short": DOUBTFUL}
 LEVELS = {"note": "note", "suspect": DOUBTFUL, "client limited": BAD}
 MEANS = {
-    "valid": "Nothing was seen that puts the numbers in doubt.",
+    "valid": "The client kept up, and nothing happened to the run that puts its numbers in doubt.",
     "suspect": "The client, or something that happened to the run, may be part of the numbers.",
     "client limited": "The client was the limit: the numbers are its own and not the server's.",
     "steady": "The load and what came of it did not change over the window.",
@@ -106,7 +106,16 @@ def window_words(window: Mapping[str, Any]) -> Iterator[str]:
 def cards(metrics: Metrics) -> Block:
     """The headline numbers, each with its 95 % interval where there is one, or why it is missing."""
     asked = (*CARDS[:3], GOODPUT, *CARDS[3:]) if metrics.get("goodput") else CARDS
-    return {"kind": "cards", "cards": [card(metrics, *one) for one in asked]}
+    found = [card(metrics, *one) for one in asked]
+    return {"kind": "cards", "cards": [*found[:2], failures(metrics["requests"]), *found[2:]]}
+
+
+def failures(requests: Mapping[str, Any]) -> Block:
+    """How many requests failed of how many: no other number says so, and all of them are of those that did not."""
+    total, failed = requests["total"], requests["failed"]
+    share = [f"{100 * failed / total:.3g} % of {total:,}" if failed else f"of {total:,}"] if total else []
+    shown: Block = {"label": "Failed", "value": number(failed), "unit": "requests", "notes": share}
+    return shown | {"term": "requests.failed", "look": BAD if failed else ""}
 
 
 def card(metrics: Metrics, key: str, label: str, unit: str) -> Block:

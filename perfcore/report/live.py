@@ -7,6 +7,7 @@ screen is written over by going up as many lines as it has, in one write, so tha
 import os
 import re
 from collections import deque
+from dataclasses import replace
 from typing import TextIO
 
 from perfcore.report.live_screen import (
@@ -66,7 +67,7 @@ class Live:
         if self._shown:
             columns, _ = self._size()
             before = self._past[0]
-            self._write([line(self._last, before)[: columns - 1]], columns)
+            self._write([line(replace(self._last, stopping=False), before, columns - 1)], columns)
             self._shown = []
 
     def _draw(self, now: Snapshot, before: Snapshot) -> None:
@@ -75,7 +76,7 @@ class Live:
             self._course.append(newest)
         recent = sample(before, now)
         if columns < NARROW or height <= ROWS or recent is None:
-            lines = [line(now, before)[: columns - 1]]
+            lines = [line(now, before, columns - 1)]
         else:
             # A full line makes some terminals wrap, so one column stays free.
             lines = screen(now, recent, self._course, Look(columns - 1, self._colour, self._bars()))

@@ -1,5 +1,6 @@
 """What is shown of a run while it goes: a line, or a screen with the course of its last minute. Text in, text out."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,10 +39,13 @@ class Snapshot:
     ttft_count: int = 0
     ttft_total_ms: float = 0.0
     workers: tuple[WorkerLoad, ...] = ()
+    stopping: bool = False
 
 
 START = Snapshot(0.0, 0, 0, 0, 0)
 NO_RATE = ("-", "-")
+BETWEEN = " | "
+STOPPING, CUT_OFF = "stopping", "Ctrl-C again cuts off"
 
 
 class Sample(NamedTuple):
@@ -74,23 +78,34 @@ class Look:
     bars: str = BARS
 
 
-def line(now: Snapshot, before: Snapshot = START) -> str:
-    """The live line in ASCII; rates are those between the two snapshots.
+def line(now: Snapshot, before: Snapshot = START, width: int | None = None) -> str:
+    """The live line in ASCII; rates are those between the two snapshots. Of its parts as many as fit into `width`.
 
     Output tokens are counted by their events, which is less than the tokens where a server sends several at once.
     """
     found = sample(before, now)
     requests_s, tokens_s = (number(found.requests_s), number(found.tokens_s)) if found else NO_RATE
     parts = [
-        f"{now.elapsed_s:.1f} s",
-        f"{now.in_flight:,} in flight",
+        *head_parts(now),
         f"{requests_s} req/s",
         f"{tokens_s} tok/s",
         f"TTFT p50 {number(now.ttft_p50_ms)} p99 {number(now.ttft_p99_ms)} ms",
-        f"{now.done:,} done",
-        f"{now.failed:,} failed",
     ]
-    return " | ".join(parts)
+    return fitting(parts, width)
+
+
+def head_parts(now: Snapshot) -> list[str]:
+    """What is told first, the most important first; an interrupt is answered at once."""
+    counts = [f"{now.done:,} done", f"{now.failed:,} failed", f"{now.in_flight:,} in flight"]
+    begun = f"{now.elapsed_s:.1f} s"
+    return [begun, STOPPING, *counts, CUT_OFF] if now.stopping else [begun, *counts]
+
+
+def fitting(parts: Sequence[str], width: int | None) -> str:
+    """Parts in a line, without those at its end that have no room; the first one is cut where even it has none."""
+    ends = itertools.accumulate(len(part) + len(BETWEEN) for part in parts)
+    kept = [part for part, end in zip(parts, ends, strict=True) if width is None or end - len(BETWEEN) <= width]
+    return BETWEEN.join(kept or [parts[0][:width]])
 
 
 def sample(before: Snapshot, now: Snapshot) -> Sample | None:
@@ -115,8 +130,7 @@ def screen(now: Snapshot, recent: Sample, course: Sequence[Sample], look: Look) 
 
     `course` are samples of short times, oldest first; `recent` is the one that is shown in numbers.
     """
-    head = f"{now.elapsed_s:.1f} s | {now.done:,} done | {now.failed:,} failed | {now.in_flight:,} in flight"
-    shown = [painted(head[: look.width], BOLD, look)]
+    shown = [painted(fitting(head_parts(now), look.width), BOLD, look)]
     shown += [row_line(row, look) for row in rows(now, recent, course)]
     return [*shown, worker_line(now, recent, look)]
 

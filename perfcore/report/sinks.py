@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from perfcore.errors import UserError
 from perfcore.report.export_tables import flat
-from perfcore.report.finish import description
+from perfcore.report.finish import dataset_names, description
 from perfcore.report.view import metrics
 
 PROJECT = "perfcore"
@@ -74,7 +74,7 @@ def settings(described: Mapping[str, Any]) -> dict[str, str | int | float | bool
     known = {name: described.get(name) for name in ("model", "dialect", "started")}
     known |= {name: options.get(name) for name in OPTIONS}
     known |= {f"version_{name}": one for name, one in versions.items()}
-    known["datasets"] = ",".join(str(one) for one in described.get("datasets") or ()) or None
+    known["datasets"] = ",".join(dataset_names(dict(described))) or None
     return {name: one for name, one in known.items() if isinstance(one, (str, int, float, bool))}
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import itertools
+import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -98,22 +99,45 @@ def of_each_subset(rows: Rows, limit: float) -> Iterator[Row]:
     if limit >= 1:
         yield from first_of_each(one_by_one(rows), lambda _: int(limit))
         return
-    held = list(one_by_one(rows))
-    sizes = Counter((row.dataset, row.subset) for row in held)
+    held, number = list(one_by_one(rows)), numbering(lambda row: (row.dataset, row.subset))
+    sizes: dict[tuple[str, str], int] = {}
+    for row in held:
+        sizes[row.dataset, row.subset] = max(sizes.get((row.dataset, row.subset), 0), number(row) + 1)
     yield from first_of_each(held, lambda part: max(1, round(sizes[part] * limit)))
 
 
 def first_of_each(rows: Iterable[Row], most: Callable[[tuple[str, str]], int]) -> Iterator[Row]:
-    """Rows up to the number that their subset may have."""
-    seen: Counter[tuple[str, str]] = Counter()
-    last: tuple[Any, ...] = ()
-    for row in rows:
-        part = (row.dataset, row.subset)
-        item = (*part, row.meta["item"]) if row.meta.keys() >= {"item", "label"} else ()
-        seen[part] += not item or item != last  # the rows of one question's labels follow each other
-        last = item
-        if seen[part] <= most(part):
-            yield row
+    """Rows of the questions up to the number that their subset may have."""
+    number = numbering(lambda row: (row.dataset, row.subset))
+    return (row for row in rows if number(row) < most((row.dataset, row.subset)))
+
+
+def numbered(offset: int, count: int | None) -> Callable[[Row], bool]:
+    """Whether a row is one of so many questions of its data set, behind those that are passed over."""
+    number = numbering(lambda row: row.dataset)
+    end = math.inf if count is None else offset + count
+    return lambda row: offset <= number(row) < end
+
+
+def numbering(part: Callable[[Row], Hashable]) -> Callable[[Row], int]:
+    """What gives the question of each row a number from 0 on within its part, where rows are told one by one.
+
+    The rows of the labels of one question have one number, wherever they stand.
+    """
+    sizes: Counter[Hashable] = Counter()
+    items: dict[Hashable, int] = {}
+
+    def number(row: Row) -> int:
+        own = part(row)
+        item = (own, row.subset, row.meta["item"]) if row.meta.keys() >= {"item", "label"} else None
+        if item in items:
+            return items[item]
+        sizes[own] += 1
+        if item is not None:
+            items[item] = sizes[own] - 1
+        return sizes[own] - 1
+
+    return number
 
 
 def changed(asked: Sequence[Question], before: Mapping[str, str]) -> str | None:

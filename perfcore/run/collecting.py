@@ -8,8 +8,9 @@ predictions/<model>/<dataset>.jsonl  the answers
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ from perfcore.options import StressOptions
 from perfcore.records import predictions
 from perfcore.records.predictions import Place
 from perfcore.redaction import redacted
-from perfcore.run.asking import Asked, Question, changed, missing, picker, questions
+from perfcore.run.asking import Asked, Question, changed, missing, numbered, picker, questions
 from perfcore.run.master import EXIT_OK, Outcome, Pick
 from perfcore.run.rows import select
 from perfcore.workload.dialect import load_dialect
@@ -28,6 +29,8 @@ from perfcore.workload.dialect import load_dialect
 # What decides an answer, so that answers asked for with other values of it are not put together.
 DECIDING = ("model", "preset_model", "dialect", "body", "max_tokens", "dataset_args", "history", "lora", "ignore_eos")
 ASKED, MERGED = ".asked.json", ".merged.json"
+# What decides how they are scored: another preset of a model may have other tags of reasoning.
+SCORING = ("think_tags", "evaluation", "data_dir", "config_dir", "seed")
 Send = Callable[[StressOptions, Pick], Outcome]
 Finish = Callable[[Path], dict[str, Any]]
 Say = Callable[[str], None]
@@ -43,6 +46,9 @@ class Task:
     options: StressOptions  # without `out`
     repeats: dict[str, int]  # by the name of a data set in its rows
     folder: Path
+    # Questions of each data set to pass over, and then to take; that is for tasks whose options choose all rows.
+    offset: int = 0
+    count: int | None = None
 
     @property
     def name(self) -> str:
@@ -96,8 +102,10 @@ def asked_now(task: Task) -> Asking:
     """The questions of each data set, with their places among all. Raises UserError."""
     selected = select(task.options, load_dialect(task.options.dialect))
     found: Asking = {dataset: [] for dataset in task.datasets}
+    wanted = numbered(task.offset, task.count)
     for place, (question, row) in enumerate(questions(selected.rows)):
-        found[row.dataset].append((place, question))
+        if wanted(row):
+            found[row.dataset].append((place, question))
     if empty := [dataset for dataset, own in found.items() if not own]:
         raise UserError(f"the data set {empty[0]} gives no row; choose fewer rows to pass over, or leave it out")
     return found
@@ -131,14 +139,38 @@ def ask(task: Task, wanted: Sequence[Place], send: Send, finish: Finish) -> Coll
 def take_in(task: Task, finish: Finish) -> None:
     """Add the answers of runs that were not merged yet, killed ones too, to the predictions."""
     for note in sorted((task.folder / "runs" / task.model).glob(f"*{ASKED}")):
-        folder = note.with_name(note.name.removesuffix(ASKED))
-        if folder.name.rpartition("-")[0] != task.name:
-            continue
-        if (folder / "run.json").exists():
-            finish(folder)
-            outputs = folder / "outputs.jsonl"
-            predictions.merge([outputs], {outputs: places_in(note)}, lambda name: file_of(task, name))
-        note.rename(note.with_name(f"{folder.name}{MERGED}"))
+        if note.name.removesuffix(ASKED).rpartition("-")[0] == task.name:
+            take_in_run(note, partial(by_name, task.folder, task.model, task.datasets), finish)
+
+
+def take_in_left(folder: Path, files: Mapping[str, Mapping[str, str]], finish: Finish) -> None:
+    """The same for all runs that were left in the folder of an evaluation, whatever data sets they asked together.
+
+    `files` has for each model the names of files by those of data sets in their rows. For when nobody else collects.
+    """
+    for model, names in files.items():
+        for note in sorted((folder / "runs" / model).glob(f"*{ASKED}")):
+            take_in_run(note, partial(by_name, folder, model, names), finish)
+
+
+def models_left(folder: Path) -> set[str]:
+    """The models that have such runs."""
+    return {note.parent.name for note in (folder / "runs").glob(f"*/*{ASKED}")}
+
+
+def by_name(folder: Path, model: str, files: Mapping[str, str], dataset: str) -> Path:
+    """The predictions of a data set by the name that its rows have."""
+    return predictions_of(folder, model, files[dataset])
+
+
+def take_in_run(note: Path, path_of: Callable[[str], Path], finish: Finish) -> None:
+    """Add the answers of one run; of one that had not begun there are none."""
+    run = note.with_name(note.name.removesuffix(ASKED))
+    if (run / "run.json").exists():
+        finish(run)
+        outputs = run / "outputs.jsonl"
+        predictions.merge([outputs], {outputs: places_in(note)}, path_of)
+    note.rename(note.with_name(f"{run.name}{MERGED}"))
 
 
 def next_run(task: Task) -> Path:
@@ -161,18 +193,16 @@ def places_of(run: Path) -> list[Place] | None:
 
 
 def places_in(note: Path) -> list[Place]:
-    """What a note says that the rows of its run ask."""
-    return [Place(*one) for one in msgspec.json.decode(note.read_bytes(), type=list[tuple[int, str, int]])]
+    """What a note says that the rows of its run ask. Raises UserError for a broken one."""
+    try:
+        return [Place(*one) for one in msgspec.json.decode(note.read_bytes(), type=list[tuple[int, str, int]])]
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{note} cannot be read ({error}); restore it, or take it and its run out of the way") from None
 
 
 def asked_file(folder: Path) -> Path:
     """Where it stands what each row of a run asks."""
     return folder.with_name(f"{folder.name}{ASKED}")
-
-
-def file_of(task: Task, dataset: str) -> Path:
-    """The predictions of a data set by the name that its rows have."""
-    return predictions_of(task.folder, task.model, task.datasets[dataset])
 
 
 def predictions_of(folder: Path, model: str, dataset: str) -> Path:
@@ -198,9 +228,12 @@ def check(task: Task, asked: Asking) -> None:
         state = state_of(task.folder, task.model, file)
         if state is None:
             continue
-        if differences := [key for key in now if now[key] != state.settings.get(key)]:
+        before = dict(state.settings)
+        if before.get("model") is None:
+            before["model"] = now["model"]
+        if differences := [key for key in DECIDING if now[key] != before.get(key)]:
             key = differences[0]
-            was, own = (msgspec.json.encode(value).decode() for value in (state.settings.get(key), now[key]))
+            was, own = (msgspec.json.encode(value).decode() for value in (before.get(key), now[key]))
             raise UserError(
                 f"the answers in {task.folder} to {file} were asked for with {key} {was}, and now it is {own}: give "
                 "the same, or evaluate into a new folder"
@@ -213,9 +246,9 @@ def check(task: Task, asked: Asking) -> None:
 
 
 def settings_of(options: StressOptions) -> dict[str, Any]:
-    """What decides the answers, as plain values without secrets."""
+    """What decides the answers and how they are scored, as plain values without secrets."""
     plain = redacted(options)
-    return {key: plain[key] for key in DECIDING}
+    return {key: plain[key] for key in (*DECIDING, *SCORING)}
 
 
 def keep_state(task: Task, asked: Asking) -> None:

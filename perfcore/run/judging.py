@@ -141,10 +141,12 @@ def replies_of(
     file = replies_file(place, settings.name)
     take_in(place, settings.name, file)
     there = read_replies(file)
-    missing = {question.key: question for question in asked if question.key not in there}
+    wanted = {question.key: question for question in asked}  # answers that are alike make the same question
+    missing = {key: question for key, question in wanted.items() if key not in there}
     failed: dict[str, Reply] = {}
     if missing and ask is not None:
-        some = "" if len(missing) == len(asked) else f", {len(asked) - len(missing):,} replies are there"
+        kept = len(wanted) - len(missing)
+        some = f", {kept:,} replies are there" if kept else ""
         say(f"{place.model}, {place.dataset}: asking the judge {settings.name} {len(missing):,} questions{some}")
         folder = next_run(place, settings.name)
         outcome = ask_for(missing.values(), samples, settings, folder, ask)

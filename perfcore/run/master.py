@@ -272,7 +272,7 @@ def hold(
 ) -> Outcome:
     """Run the warm-up and the measured phase, then note how it went."""
     rings = {number: Reader(ring.view) for number, ring in enumerate(memory.rings)}
-    reporter = Reporter(control, show)
+    reporter = Reporter(control, show, lambda: signals.count > 0)
     supervisor = Supervisor(
         control, workers, Aggregator(journal, rings), journal, signals, round(options.grace_s * NS), reporter
     )

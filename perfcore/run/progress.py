@@ -35,6 +35,7 @@ class Progress:
     ttft_count: int = 0
     ttft_total_ms: float = 0.0
     workers: tuple[WorkerLoad, ...] = ()
+    stopping: bool = False  # interrupted: nothing new is sent, and what runs may finish
 
 
 def totals(control: Control) -> dict[str, int]:
@@ -46,7 +47,7 @@ def added_up(counters: list[dict[str, int]]) -> dict[str, int]:
     return {name: sum(one[name] for one in counters) for name in counters[0]} if counters else {}
 
 
-def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Progress:
+def progress(control: Control, before: dict[str, int], elapsed_s: float, stopping: bool = False) -> Progress:
     """Where the run stands; `before` are the totals when the measured phase began."""
     counters = [control.counters(worker) for worker in range(control.workers)]
     now = added_up(counters)
@@ -64,6 +65,7 @@ def progress(control: Control, before: dict[str, int], elapsed_s: float) -> Prog
         ttft_count=ttft.count,
         ttft_total_ms=ttft.count * (ttft.mean or 0.0) / 1e6,
         workers=tuple(WorkerLoad(one["in_flight"], one["cpu_ns"] / NS) for one in counters),
+        stopping=stopping,
     )
 
 
@@ -72,11 +74,13 @@ def in_ms(duration_ns: float | None) -> float | None:
 
 
 class Reporter:
-    """Shows the progress of the measured phase, twice a second at most."""
+    """Shows the progress of the measured phase, twice a second, and at once when `stopping` says it is interrupted."""
 
-    def __init__(self, control: Control, show: Show) -> None:
+    def __init__(self, control: Control, show: Show, stopping: Callable[[], bool]) -> None:
         self._control = control
         self._show = show
+        self._stopping = stopping
+        self._stopped = False
         self._before: dict[str, int] = {}
         self._began_ns: int | None = None
         self._next_ns = 0
@@ -89,6 +93,7 @@ class Reporter:
 
     def __call__(self) -> None:
         now = monotonic_ns()
-        if self._began_ns is not None and now >= self._next_ns:
-            self._show(progress(self._control, self._before, (now - self._began_ns) / NS))
-            self._next_ns = now + SHOW_EVERY_NS
+        stopping = self._stopping()
+        if self._began_ns is not None and (now >= self._next_ns or stopping != self._stopped):
+            self._show(progress(self._control, self._before, (now - self._began_ns) / NS, stopping))
+            self._next_ns, self._stopped = now + SHOW_EVERY_NS, stopping

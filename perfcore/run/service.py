@@ -145,7 +145,7 @@ def choose_model(given: str | None, models: Models | None) -> str | None:
     if given is not None or models is None:
         return given
     if not models.names:
-        raise UserError(f"{models.heard}; that lists no model, so name one with --model")
+        raise UserError(f"{models.heard}; that lists no model: correct the path of --url, or name one with --model")
     return models.names[0]
 
 

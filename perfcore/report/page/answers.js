@@ -31,7 +31,7 @@ function answersBox(block) {
     const found = block.items.filter((item) => state.states.has(item.state) && (!state.of || item.of === state.of) && (!state.words || matches(item, state.words)));
     list.replaceChildren(...found.slice(0, state.shown).map(answer));
     const beyond = block.of > block.items.length ? ` ${block.items.length.toLocaleString("en-US")} of ${block.of.toLocaleString("en-US")} answers are in this page, long texts cut at ${block.text.toLocaleString("en-US")} characters; the files in eval/results have all.` : "";
-    count.textContent = `${found.length.toLocaleString("en-US")} answers match.${beyond}`;
+    count.textContent = `${found.length === 1 ? "1 answer matches" : `${found.length.toLocaleString("en-US")} answers match`}.${beyond}`;
     more.hidden = found.length <= state.shown;
   }
 

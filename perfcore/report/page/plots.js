@@ -14,7 +14,7 @@ function plotFigure(block) {
   const values = make("div", { class: "values", hidden: true });
   const said = make("output", { class: "said" });
   const plot = { block, box, values, said, hidden: new Set(), log: Boolean(block.log), tail: false, chart: null, range: null };
-  const legend = make("div", { class: "legend" }, block.series.map((series, at) => legendButton(plot, series, at)));
+  const legend = make("div", { class: "legend" }, block.series.map((series, at) => legendButton(plot, series, at)), windowMark(block));
   const tools = make("div", { class: "buttons" },
     block.share ? toggle("log scale", plot.log, (on) => { plot.log = on; plot.range = null; rebuild(plot); }) : null,
     block.share ? toggle("tail", false, (on) => { plot.tail = on; rebuild(plot); }) : null,
@@ -28,6 +28,11 @@ function plotFigure(block) {
   box.addEventListener("blur", () => { values.hidden = true; });
   new ResizeObserver(() => resize(plot)).observe(box);
   return make("figure", { class: block.wide ? "wide" : "" }, make("div", { class: "head" }, heading, tools), legend, box, said, under, numbersBox(block));
+}
+
+// What the shaded time is.
+function windowMark(block) {
+  return block.window ? make("span", {}, make("span", { class: "mark block window", "aria-hidden": "true" }), "measured window") : null;
 }
 
 function toggle(label, on, act) {
@@ -57,13 +62,14 @@ function numbersBox(block) {
   const details = make("details", { class: "numbers" }, make("summary", {}, "numbers"));
   details.addEventListener("toggle", () => {
     if (!details.open || details.children.length > 1) return;
-    const rows = block.series[0].values.map((_, at) => [number(block.x[at]), ...block.series.map((one) => number(one.values[at]))]);
-    details.append(table({ title: block.title, heads: [block.x_label, ...block.series.map((one) => one.label)], head_terms: [], rows, names: 0 }));
+    const shown = block.share ? (value) => percent(value).replace(" %", "") : number;
+    const rows = block.series[0].values.map((_, at) => [number(block.x[at]), ...block.series.map((one) => shown(one.values[at]))]);
+    details.append(table({ title: block.title, heads: [block.x_label, ...block.series.map((one) => (block.share ? `${one.label}, %` : one.label))], head_terms: [], rows, names: 0 }));
   });
   return details;
 }
 
-const TAILS = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999];
+const TAILS = [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];
 
 function dataOf(plot) {
   const { block } = plot;
@@ -82,7 +88,8 @@ function build(plot) {
   const { block, box } = plot;
   const data = dataOf(plot);
   const axis = { stroke: colour("faint"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 }, font: "12px system-ui, sans-serif" };
-  const stepped = uPlot.paths.stepped({ align: 1 });
+  const logarithmic = Boolean((block.share && plot.log) || block.wide_x);
+  const paths = block.steps || block.share ? stairs : block.line === false ? () => null : undefined;
   const options = {
     width: Math.max(200, box.clientWidth),
     height: block.share ? 260 : 220,
@@ -95,20 +102,22 @@ function build(plot) {
       sync: block.time ? { key: "time", scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } } : undefined,
     },
     scales: {
-      x: { time: false, distr: (block.share && plot.log) || block.wide_x ? 3 : 1, ...(plot.range ? { min: plot.range[0], max: plot.range[1] } : {}) },
+      x: { time: false, distr: logarithmic ? 3 : 1, range: (chart, low, high) => roomy(block, data[0], low, high), ...(plot.range ? { min: plot.range[0], max: plot.range[1] } : {}) },
       y: { range: (chart, low, high) => (block.share && !plot.tail ? [0, 1] : [0, high > 0 ? high * 1.06 : 1]) },
     },
     axes: [
-      { ...axis, label: block.x_label, labelSize: 20, labelFont: "12px system-ui, sans-serif", size: 32, values: (chart, ticks) => ticks.map((v) => (v === null ? "" : plain(v))) },
-      { ...axis, size: 62, values: (chart, ticks) => ticks.map((v) => (plot.tail ? tailLabel(v) : plain(v))),
-        splits: plot.tail ? () => TAILS.map((share) => -Math.log10(1 - share)) : undefined,
+      { ...axis, label: block.x_label, labelSize: 20, labelFont: "12px system-ui, sans-serif", size: 32, values: labels(logarithmic, block.wide_x),
+        splits: block.wide_x && block.x.length <= FEW_LOADS ? (chart, at, low, high) => block.x.filter((load) => load >= low && load <= high) : undefined, filter: block.wide_x ? (chart, ticks) => ticks : undefined },
+      { ...axis, size: 62, values: plot.tail ? (chart, ticks) => ticks.map(tailLabel) : labels(false),
+        splits: plot.tail ? (chart, at, low, high) => TAILS.map((share) => -Math.log10(1 - share)).filter((one) => one <= high) : undefined,
         label: block.y_label, labelSize: 20, labelFont: "12px system-ui, sans-serif" },
     ],
     series: [{}, ...block.series.map((one, at) => ({
       label: one.label, stroke: colour(one.colour), width: 1.6, dash: one.dash ? [6, 4] : undefined, spanGaps: !block.steps,
-      show: !plot.hidden.has(at), points: { show: Boolean(block.dots), size: 7, fill: colour(one.colour) }, paths: block.steps ? stepped : block.line === false ? () => null : undefined }))],
+      show: !plot.hidden.has(at), points: { show: Boolean(block.dots), size: 7, fill: colour(one.colour) }, paths }))],
     hooks: {
       drawClear: [(chart) => shade(chart, block)],
+      draw: block.labels ? [(chart) => nameDots(plot, chart)] : [],
       setCursor: [(chart) => showValues(plot, chart)],
       setScale: [(chart, key) => key === "x" && ranged(plot, chart)],
     },
@@ -119,14 +128,75 @@ function build(plot) {
   box.dataset.points = data[0].length;
 }
 
+// A value holds until the next x. The last one before a gap is drawn as well, which uPlot's own steps leave out.
+function stairs(chart, series, from, to) {
+  const x = chart.data[0], values = chart.data[series], path = new Path2D();
+  const end = Math.min(x.length - 1, to + 1);
+  let down = false;
+  for (let at = Math.max(0, from - 1); at <= end; at += 1) {
+    const value = values[at];
+    const held = value !== null && value !== undefined;
+    if (held) {
+      const y = chart.valToPos(value, "y", true), left = chart.valToPos(x[at], "x", true);
+      path[down ? "lineTo" : "moveTo"](left, y);
+      path.lineTo(chart.valToPos(x[Math.min(at + 1, x.length - 1)], "x", true), y);
+    }
+    down = held;
+  }
+  return { stroke: path, fill: null, clip: null, band: null, gaps: null, flags: 1 };
+}
+
+const FEW_LOADS = 12, FEW_DOTS = 24;
+
+// Dots at the ends keep off the frame; everything else goes from the first x to the last.
+function roomy(block, x, low, high) {
+  if (!block.dots || low !== x[0] || high !== x[x.length - 1] || low === high) return [low, high];
+  if (block.wide_x) return [low / (high / low) ** 0.03, high * (high / low) ** 0.03];
+  return [low - 0.03 * (high - low), high + 0.03 * (high - low)];
+}
+
+// The load of each dot beside it, where there are few.
+function nameDots(plot, chart) {
+  const { block } = plot;
+  if (block.labels.length > FEW_DOTS) return;
+  const { ctx, bbox } = chart, dense = window.devicePixelRatio || 1;
+  ctx.save();
+  ctx.fillStyle = colour("faint");
+  ctx.font = `${12 * dense}px system-ui, sans-serif`;
+  block.labels.forEach((text, at) => {
+    const series = block.series.findIndex((one, index) => one.values[at] !== null && !plot.hidden.has(index));
+    if (series < 0) return;
+    const x = chart.valToPos(block.x[at], "x", true), y = chart.valToPos(block.series[series].values[at], "y", true);
+    const left = x > bbox.left + bbox.width / 2;
+    ctx.textAlign = left ? "right" : "left";
+    if (x >= bbox.left && x <= bbox.left + bbox.width) ctx.fillText(text, x + (left ? -8 : 8) * dense, y + 16 * dense);
+  });
+  ctx.restore();
+}
+
+// Ticks with as many digits as tell them from each other.
+function labels(logarithmic, exact) {
+  return (chart, ticks, axis, space, step) => ticks.map((value) => (value === null || (logarithmic && !exact && !isRound(value)) ? "" : logarithmic ? plain(value) : tick(value, step)));
+}
+
+// One digit and zeros: a logarithmic axis also has a tick where it happens to begin.
+function isRound(value) {
+  const first = value / 10 ** Math.floor(Math.log10(value));
+  return Math.abs(first - Math.round(first)) < 1e-6;
+}
+
+function tick(value, step) {
+  if (Math.abs(value) >= 1e6) return value.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 3 });
+  return value.toLocaleString("en-US", { maximumFractionDigits: Math.min(12, Math.max(1, Math.ceil(-Math.log10(step)) + 1)) });
+}
+
 function plain(value) {
-  const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(0).replace("+", "");
+  if (Math.abs(value) >= 1e6) return value.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 3 });
   return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
 }
 
 function tailLabel(value) {
-  return `${plain(100 * (1 - 10 ** -value))} %`;
+  return percent(1 - 10 ** -value);
 }
 
 function rebuild(plot) {
@@ -171,9 +241,15 @@ function showValues(plot, chart) {
   if (plot.box === document.activeElement) plot.said.textContent = `${head}: ${shown.join(", ")}`;
 }
 
+// Close to 1 with as many nines as there are.
+function percent(share) {
+  const digits = share > 0.99 && share < 1 ? Math.ceil(-Math.log10(1 - share)) + 3 : 4;
+  return `${(100 * share).toLocaleString("en-US", { maximumSignificantDigits: Math.min(15, digits) })} %`;
+}
+
 function valueOf(plot, value) {
-  if (plot.tail) return `${number(100 * (1 - 10 ** -value))} %`;
-  return plot.block.share ? `${number(100 * value)} %` : `${number(value)} ${plot.block.y_label}`;
+  if (plot.tail) return percent(1 - 10 ** -value);
+  return plot.block.share ? percent(value) : `${number(value)} ${plot.block.y_label}`;
 }
 
 function extent(plot) {

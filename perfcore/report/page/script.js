@@ -92,7 +92,7 @@ function element(block) {
 function card(one) {
   const notes = one.notes.map((note) => make("p", { class: "note" }, note));
   const value = make("p", { class: "value" }, one.value, " ", make("span", { class: "unit" }, one.unit));
-  return make("div", { class: `card ${one.faint ? "faint" : ""}` }, make("p", { class: "label" }, labelled(one.label, one.term)), value, notes);
+  return make("div", { class: `card ${one.faint ? "faint" : ""} ${one.look || ""}` }, make("p", { class: "label" }, labelled(one.label, one.term)), value, notes);
 }
 
 function verdict(block) {
@@ -128,16 +128,17 @@ function table(block) {
   const cells = (row, number_of) => row.map((cell, at) => {
     const kind = isNumber(at) ? `number${cell.endsWith("*") ? " faint" : ""}` : cell.length > 26 ? "words" : "words short";
     const filter = at === 0 && block.filters && block.filters[number_of];
+    const marked = block.marked === at && block.looks[number_of] ? " marked" : "";
     const link = at === 0 && block.links && block.links[number_of];
     const shown = link ? make("a", { href: encodeURI(link) }, cell) : filter ? answersLink(cell, filter) : at === 0 ? labelled(cell, (block.terms || [])[number_of]) : cell;
-    return at === 0 ? make("th", { scope: "row", class: kind }, shown) : make("td", { class: kind }, shown);
+    return at === 0 ? make("th", { scope: "row", class: kind + marked }, shown) : make("td", { class: kind + marked }, shown);
   });
   const head = block.heads.some((text) => text)
     ? make("thead", {}, make("tr", {}, block.heads.map((text, at) =>
         make("th", { scope: "col", class: isNumber(at) ? "number" : "words" }, labelled(text, block.head_terms[at])))))
     : null;
-  const body = make("tbody", {}, block.rows.map((row, at) => make("tr", {}, cells(row, at))));
-  const whole = make("table", {}, block.title ? make("caption", {}, block.title) : null, head, body);
+  const body = make("tbody", {}, block.rows.map((row, at) => make("tr", { class: (block.looks || [])[at] || false }, cells(row, at))));
+  const whole = make("table", { class: block.looks ? "judged" : false }, block.title ? make("caption", {}, block.title) : null, head, body);
   const scroller = make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": block.title || "table" }, whole);
   return make("div", { class: "table" }, scroller, block.note ? make("p", { class: "note" }, block.note) : null);
 }

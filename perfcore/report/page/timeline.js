@@ -41,8 +41,8 @@ function timelineFigure(block) {
   const streamed = rows.ttft.some((value) => value >= 0), whole = rows.ttft.some((value, at) => value < 0 && !rows.failed[at]);
   const parts = [["ttft", "until the first token", streamed], ["decode", "from there to the end", streamed], ["whole", "answer in one piece, or without a token", whole], ["red", "failed", rows.failed.includes(1)]];
   const legend = make("div", { class: "legend" }, parts.filter((part) => part[2]).map(
-    ([name, label]) => make("span", {}, make("span", { class: `mark block ${name}`, "aria-hidden": "true" }), label)));
-  const many = block.shown === block.of ? `All ${block.of.toLocaleString("en-US")} attempts are drawn.`
+    ([name, label]) => make("span", {}, make("span", { class: `mark block ${name}`, "aria-hidden": "true" }), label)), windowMark(block));
+  const many = block.of === 1 ? "The one attempt is drawn." : block.shown === block.of ? `All ${block.of.toLocaleString("en-US")} attempts are drawn.`
     : `${block.shown.toLocaleString("en-US")} of ${block.of.toLocaleString("en-US")} attempts are drawn: failures, the slowest of each stretch of time, and an even choice of the others. Lines look emptier than they were.`;
   const heading = make("h3", {}, block.title);
   return make("figure", { class: "wide" }, make("div", { class: "head" }, heading, layouts), legend, box, said,
@@ -223,7 +223,7 @@ function axes(ctx, state, scale) {
     ctx.moveTo(x, 0);
     ctx.lineTo(x, scale.height);
     ctx.stroke();
-    ctx.fillText(plain(Number(at.toPrecision(8))), x, scale.height + 14);
+    ctx.fillText(tick(Number(at.toPrecision(12)), step), x, scale.height + 14);
   }
   ctx.fillText("seconds since the first request was due", LEFT + scale.width / 2, scale.height + 30);
   ctx.textAlign = "right";
