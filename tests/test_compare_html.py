@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perfcore.cli.compare import compared
+from perfcore.commands.compare import compared
 from perfcore.report import compare_curves, compare_html
 from tests.browser import Page, browser
 from tests.comparing import START, failure, folder, run_of

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from perfcore.cli.counting import counter_of
+from perfcore.commands.counting import counter_of
 from perfcore.records import counting, store
 from perfcore.records.counting import Counter
 from perfcore.records.journal import JournalWriter, Kind

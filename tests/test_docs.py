@@ -11,8 +11,8 @@ import click
 import pytest
 import yaml
 
-from perfcore.cli import pages
 from perfcore.cli.main import COMMANDS
+from perfcore.commands import pages
 from perfcore.config import resolve
 
 ROOT = Path(__file__).parents[1]

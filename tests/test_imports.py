@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "run": {"workload", "records"},
     "analysis": {"records"},
     "report": {"analysis", "records"},
-    "cli": {"workload", "records", "run", "analysis", "report"},
+    "commands": {"workload", "records", "run", "analysis", "report"},
+    "cli": {"workload", "records", "run", "analysis", "report", "commands"},
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from perfcore.cli.load import finished
+from perfcore.commands.load import finished
 from perfcore.report.live import Live
 from perfcore.report.live_screen import (
     ASCII_BARS,

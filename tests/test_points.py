@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perfcore.cli.flags import spread
-from perfcore.cli.points import Wanted, padded, rows_there, rows_wanted, start, wanted
+from perfcore.commands.points import Wanted, padded, rows_there, rows_wanted, start, wanted
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.series import Ran

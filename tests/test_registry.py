@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from perfcore.cli.datasets import described
+from perfcore.commands.datasets import described
 from perfcore.errors import UserError
 from perfcore.workload.catalogue import Preset, names, read_preset
 from perfcore.workload.registry import READERS, DataSet, files_of, located, open_dataset, resolved, settings_of

@@ -4,20 +4,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from perfcore import values
 from perfcore.cli.flags import flags
+from perfcore.commands.check import show
 from perfcore.config import resolve
 from perfcore.errors import UserError
-from perfcore.report.layout import framed
-from perfcore.report.terminal import WIDTH
-from perfcore.report.text import clean
-from perfcore.run.check import Checked, Report, as_json, check
+from perfcore.run.check import as_json, check
 
 WITHIN_S = 60.0
 # Options of `perfcore stress` that say which service is meant and how it is asked.
@@ -26,8 +22,6 @@ ABOUT_THE_SERVICE = (
     *("connect_timeout_s", "cacert", "cert", "key", "insecure", "http", "connections", "unix_socket", "resolve"),
     *("proxy", "local", "local_path", "local_python", "local_options", "local_timeout_s", "preset", "preset_model"),
 )
-COLOURS = {"ok": "green", "note": "yellow", "problem": "bold red", "unchecked": "dim"}
-LABELS = {"unchecked": "-"}
 
 
 def run(config: Path | None, within: str | None, as_data: bool, **given: Any) -> int:
@@ -56,46 +50,6 @@ def seconds(within: str | None) -> float:
     if parsed <= 0:
         raise UserError(f"--timeout {within!r}: wants a time above 0")
     return parsed
-
-
-def show(report: Report, stream: TextIO) -> None:
-    """Print the tables, in colour on a terminal. What the stream's encoding lacks becomes a question mark."""
-    console = Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, emoji=False)
-    with console.capture() as captured:
-        for checked in report.services:
-            show_service(checked, report.dialect, console)
-        console.print(Text(verdict(report), style="bold"))
-    encoding = stream.encoding or "utf-8"
-    for line in captured.get().splitlines():
-        stream.write(line.rstrip().encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
-
-
-def show_service(checked: Checked, dialect: str, console: Console) -> None:
-    """One table: what was seen, and under it what it means and what to change."""
-    model = f", model {clean(checked.model)}" if checked.model else ""
-    table = framed(f"{clean(checked.url)}, {clean(dialect)}{model}")
-    table.add_column("", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("seen", overflow="fold")
-    table.show_header = False
-    for finding in checked.findings:
-        lines = Text(clean(finding.seen, 600), "dim" if finding.level == "unchecked" else "")
-        if finding.meaning:
-            lines.append(f"\n{clean(finding.meaning, 600)}", "dim")
-        if finding.change:
-            lines.append(f"\n→ {clean(finding.change, 600)}", COLOURS[finding.level])
-        level = LABELS.get(finding.level, finding.level)
-        table.add_row(finding.name, Text(level, COLOURS[finding.level]), lines)
-    console.print(table)
-
-
-def verdict(report: Report) -> str:
-    """The last line."""
-    found = [finding for checked in report.services for finding in checked.findings]
-    problems, notes = (sum(finding.level == level for finding in found) for level in ("problem", "note"))
-    words = "Nothing prevents a measurement" if report.ok else f"A measurement would fail (problems: {problems})"
-    return f"{words}; notes: {notes}. Took {report.seconds:.1f} s."
 
 
 command = click.Command(

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from perfcore.analysis.peers_told import TOOLS
-from perfcore.cli.ready import ready
+from perfcore.commands.folders import ready
 from perfcore.errors import UserError
 from perfcore.report import explain
 from perfcore.report.definition import Definition

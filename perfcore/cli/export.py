@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from perfcore.cli.ready import ready
+from perfcore.commands.folders import ready
 from perfcore.errors import UserError
 from perfcore.report import export, sinks
 

@@ -1,11 +1,13 @@
-"""Flags of click out of the one list of options."""
+"""Flags of click out of the one list of options, and those of every command that sends load."""
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from perfcore.commands.points import FLAGS
 from perfcore.errors import UserError
 from perfcore.option import Option
 from perfcore.options import OPTIONS, StressOptions, flag_of, variable_of
@@ -71,3 +73,36 @@ def shown(option: Option, value: Any) -> str:
     if option.metavar == "SIZE":
         return f"{value // 2**20}MiB"
     return f"{value:g}s" if option.metavar == "TIME" else str(value)
+
+
+class Load(click.Command):
+    """A command whose --models and --datasets take names up to the next flag; a class as click is told so."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takers = {name for flag in self.params if not getattr(flag, "is_flag", False) for name in flag.opts}
+        return super().parse_args(ctx, spread(args, [f"--{name}" for name in FLAGS], takers))
+
+
+def parameters(command: str) -> list[click.Parameter]:
+    """All flags of a command."""
+    return [
+        *flags(command),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            help="File of options: TOML, YAML, JSON, or an AISBench .py of models, which is read and never executed.",
+        ),
+        click.Option(
+            ["--models"],
+            multiple=True,
+            metavar="NAME|FILE...",
+            help="Presets of models, each in the place of --preset; a run with each of the data sets.",
+        ),
+        click.Option(
+            ["--datasets"],
+            multiple=True,
+            metavar="NAME|PATH...",
+            help="Data sets, each in the place of --dataset; a run with each of the models.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Print the options and where each came from; send nothing."),
+    ]

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from evaluators.registry import MODULES, evaluator
-from perfcore.cli import datasets, pages
 from perfcore.cli.reference import options_page
+from perfcore.commands import datasets, pages
 from perfcore.errors import UserError
 from perfcore.preset import listing
 from perfcore.workload.dialect import builtin, load_dialect

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from perfcore.cli.folders import metrics_of, names, runs_in
+from perfcore.commands.folders import metrics_of, names, runs_in
 from perfcore.errors import UserError
 from perfcore.report import query_columns, query_output
 from perfcore.report.query import Answer, Source, ask, asked, known_table

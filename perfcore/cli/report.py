@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from perfcore.cli.counting import finish
+from perfcore.commands.counting import finish
 from perfcore.records.series import is_series
 from perfcore.report import series, tune
 from perfcore.report.terminal import show

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from perfcore.cli.datasets import aligned
+from perfcore.commands.datasets import aligned
 from perfcore.errors import UserError
 from perfcore.preset import files_of, read_preset
 from perfcore.workload.catalogue import files, names

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from perfcore.cli.counting import finish
-from perfcore.cli.load import Load, parameters, perform
+from perfcore.cli.flags import Load, parameters
+from perfcore.commands.counting import finish
+from perfcore.commands.load import perform
 from perfcore.run.master import stress
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from perfcore.cli.counting import finish
-from perfcore.cli.points import Point, described, pair, rows_there, rows_wanted, start
+from perfcore.commands.counting import finish
+from perfcore.commands.points import Point, described, pair, rows_there, rows_wanted, start
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records import series

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from evaluators.sample import Sample
-from perfcore.cli.points import label, stem
+from perfcore.commands.points import label, stem
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records import predictions, series

@@ -23,7 +23,7 @@ from evaluators.statistics.figures import result_of
 from evaluators.statistics.load import by_concurrency
 from evaluators.statistics.notes import remarks
 from evaluators.statistics.result import Result, encode
-from perfcore.cli.lots import Lot
+from perfcore.commands.lots import Lot
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.inflight import in_flight

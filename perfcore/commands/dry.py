@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from perfcore.cli.points import Wanted, described, pair
+from perfcore.commands.points import Wanted, described, pair
 from perfcore.config import Resolved, listing
 from perfcore.options import StressOptions
 

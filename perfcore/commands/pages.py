@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from evaluators.registry import MODULES, evaluator
-from perfcore.cli.datasets import can_fetch, described, in_json, in_words
+from perfcore.commands.datasets import can_fetch, described, in_json, in_words
 from perfcore.preset import files_of, read_preset
 from perfcore.workload.catalogue import names
 from perfcore.workload.dialect import builtin, load_dialect

@@ -16,11 +16,11 @@ from typing import Any
 import click
 
 from evaluators.registry import evaluator
-from perfcore.cli.counting import finish
-from perfcore.cli.load import measure
-from perfcore.cli.points import Point, label, stem
-from perfcore.cli.scoring import mendable, way_of, with_own_args
-from perfcore.cli.series import NO_LOCAL
+from perfcore.commands.counting import finish
+from perfcore.commands.load import measure
+from perfcore.commands.points import Point, label, stem
+from perfcore.commands.scoring import mendable, way_of, with_own_args
+from perfcore.commands.series import NO_LOCAL
 from perfcore.config import overlaid
 from perfcore.errors import UserError
 from perfcore.options import StressOptions

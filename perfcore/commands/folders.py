@@ -4,18 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from perfcore.cli.counting import finish
+from perfcore.commands.counting import finish
 from perfcore.errors import UserError
 from perfcore.records import series
 
-WANTED = ("requests.parquet", "events.parquet", "outputs.jsonl", "metrics.json")
+MADE = ("requests.parquet", "events.parquet", "outputs.jsonl", "metrics.json")
 
 
 def metrics_of(run_dir: Path) -> dict[str, Any]:
     """What metrics.json of a run holds; finishes a run that is not. Raises UserError for what is no run."""
     if not run_dir.is_dir():
         raise UserError(f"{run_dir} is not a folder; give the folder of a run (outputs/...)")
-    if all((run_dir / name).is_file() for name in WANTED):
+    if all((run_dir / name).is_file() for name in MADE):
         try:
             found = json.loads((run_dir / "metrics.json").read_bytes())
             if isinstance(found, dict) and "latency" in found:
@@ -23,6 +23,14 @@ def metrics_of(run_dir: Path) -> dict[str, Any]:
         except ValueError:
             pass  # it can be made again
     return finish(run_dir, plots=False)
+
+
+def ready(run: Path) -> Path:
+    """The folder of one run with all that is made when it ends. Raises UserError for anything else."""
+    if series.is_series(run):
+        raise UserError(f"{run} is the folder of several runs; give one of those in it")
+    metrics_of(run)
+    return run
 
 
 def runs_in(folder: Path) -> list[Path]:

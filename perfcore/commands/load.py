@@ -1,4 +1,4 @@
-"""What the commands that send load have in common: their flags, one run with its progress, its report."""
+"""What the commands that send load have in common: one run with its progress, its report."""
 
 import json
 import os
@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from perfcore.cli import series
-from perfcore.cli.dry import dry
-from perfcore.cli.flags import flags, spread
-from perfcore.cli.points import FLAGS, wanted
+from perfcore.commands import series
+from perfcore.commands.dry import dry
+from perfcore.commands.points import wanted
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.report.live import Live
@@ -98,36 +97,3 @@ def print_report(metrics: dict[str, Any], folder: Path, options: StressOptions) 
         click.echo(json.dumps(metrics, indent=2, ensure_ascii=False))
     elif not options.quiet:
         show(metrics, folder, sys.stdout)
-
-
-class Load(click.Command):
-    """A command whose --models and --datasets take names up to the next flag; a class as click is told so."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        takers = {name for flag in self.params if not getattr(flag, "is_flag", False) for name in flag.opts}
-        return super().parse_args(ctx, spread(args, [f"--{name}" for name in FLAGS], takers))
-
-
-def parameters(command: str) -> list[click.Parameter]:
-    """All flags of a command."""
-    return [
-        *flags(command),
-        click.Option(
-            ["--config"],
-            type=click.Path(path_type=Path),
-            help="File of options: TOML, YAML, JSON, or an AISBench .py of models, which is read and never executed.",
-        ),
-        click.Option(
-            ["--models"],
-            multiple=True,
-            metavar="NAME|FILE...",
-            help="Presets of models, each in the place of --preset; a run with each of the data sets.",
-        ),
-        click.Option(
-            ["--datasets"],
-            multiple=True,
-            metavar="NAME|PATH...",
-            help="Data sets, each in the place of --dataset; a run with each of the models.",
-        ),
-        click.Option(["--dry-run"], is_flag=True, help="Print the options and where each came from; send nothing."),
-    ]
