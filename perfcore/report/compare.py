@@ -16,7 +16,7 @@ from perfcore.analysis.pairing import PROMPTS_DIFFER, Pairs, Taken
 from perfcore.records import reading
 from perfcore.report import compare_setup
 from perfcore.report.compare_metrics import COUNTS, GOODPUT, LENGTHS, LEVELS, LOWER, METRICS, RATES, SHARES, Metric
-from perfcore.report.finish import description
+from perfcore.report.finish import command_of, description
 from perfcore.report.layout import pick
 
 SCHEMA = "perfcore.compare/1"
@@ -85,7 +85,7 @@ def told(one: Side) -> dict[str, Any]:
         "letter": one.letter,
         "name": one.name,
         "folder": str(one.folder),
-        "command": (one.described.get("command") or [None, None])[1],
+        "command": command_of(one.described),
         "started": one.described.get("started"),
         "model": one.described.get("model"),
         "requests": pick(one.metrics, "requests.total"),

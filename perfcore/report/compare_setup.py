@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from perfcore.report.finish import command_of
 from perfcore.report.layout import pick
 from perfcore.report.text import clean, number
 
@@ -66,7 +67,7 @@ def matters(key: str) -> bool:
 def settings(run: Facts) -> Iterator[tuple[str, Any]]:
     """What was asked for and where, under flat names."""
     described = run.described
-    yield "command", (described.get("command") or [None, None])[1]
+    yield "command", command_of(described)
     for key in ("model", "dialect", "simulated"):
         yield key, described.get(key)
     if not described.get("simulated"):

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,8 +86,7 @@ def evaluated(
 
 def is_steady(run_dir: Path, described: dict[str, Any]) -> bool:
     """Whether a run was held for a window: its master noted so, or the command that was killed before was `steady`."""
-    command = described.get("command")
-    if isinstance(command, list) and command[1:2] == ["steady"]:
+    if command_of(described) == "steady":
         return True
     return notes.held(store.notes_of(run_dir)) is not None
 
@@ -129,11 +129,18 @@ def said(run_dir: Path, described: dict[str, Any]) -> Texts:
 
 def lengths(described: dict[str, Any]) -> str:
     """Whether answers were asked for in exact lengths, up to a limit, or to be scored, whatever their length."""
-    options, command = described.get("options"), described.get("command")
-    if isinstance(command, list) and command[1:2] == ["eval"]:
+    options = described.get("options")
+    if command_of(described) == "eval":
         return FREE
     asked = options if isinstance(options, dict) else {}
     return EXACT if asked.get("ignore_eos") or asked.get("output_tokens") is not None else LIMIT
+
+
+def command_of(described: Mapping[str, Any]) -> str | None:
+    """Which command made a run, such as "stress"; None where run.json does not say."""
+    typed = described.get("command")
+    name = typed[1] if isinstance(typed, list) and len(typed) > 1 else None
+    return name if isinstance(name, str) else None
 
 
 def cores(described: dict[str, Any]) -> int | None:

@@ -20,6 +20,7 @@ from perfcore.records.scrapes import Scrapes
 from perfcore.report import html_latency, html_samples, html_setup, html_tables, html_time, html_timeline, html_words
 from perfcore.report.definitions import of_key
 from perfcore.report.files import write
+from perfcore.report.finish import command_of
 from perfcore.report.html_blocks import Block, foreign, lines, section
 from perfcore.report.html_time import Seen
 from perfcore.types import Run
@@ -69,8 +70,7 @@ def content(
 
 
 def subtitle(described: Mapping[str, Any], run_dir: Path) -> str:
-    command = described.get("command")
-    kind = f"perfcore {foreign(command[1], 20)}" if isinstance(command, list) and len(command) > 1 else "perfcore"
+    kind = " ".join(filter(None, ("perfcore", foreign(command_of(described) or "", 20))))
     started = str(described.get("started") or "")[:19].replace("T", " ")
     return " · ".join(filter(None, (kind, foreign(run_dir.name, 80), f"{started} UTC" if started else "")))
 
