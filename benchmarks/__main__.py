@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks import loop, peers, preparation, stalls, stamps, whole
+from benchmarks import choice, html_report, loop, math_scoring, peers, preparation, stalls, stamps, whole
 from benchmarks.figure import Figure, markdown, rows, text
 from benchmarks.page import HEAD, Circumstances, page, summary
 from benchmarks.process import ROOT, machine_busy_s, own_busy_s
@@ -19,6 +19,9 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "stamps": stamps.measure,
     "whole": whole.measure,
     "preparation": preparation.measure,
+    "html_report": html_report.measure,
+    "choice": choice.measure,
+    "math_scoring": math_scoring.measure,
 }
 
 

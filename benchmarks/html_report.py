@@ -1,12 +1,12 @@
 """What the page of a large run costs: seconds and memory to make it, its size, and how soon a browser has it ready.
 
-`python -m benchmarks.html_report [REQUESTS EVENTS]` makes the folder of a run of so many requests with so many token
-events each, finishes it as `perfcore report` does, and prints one line per figure. Without a Chromium the last two
-figures are left out.
+It makes the journal of a run of 100,000 requests with 100 token events each, and finishes it as `perfcore report` does.
+Without a Chromium what a browser takes is left out. With REQUESTS and EVENTS it prints what such a run took, as JSON.
 """
 
 import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from _pytest.outcomes import Skipped
 
+from benchmarks.figure import Figure, rows, text
+from benchmarks.page import HEAD
+from benchmarks.process import ROOT
 from benchmarks.records import BATCH, ROW, frames
 from perfcore.analysis import metrics
 from perfcore.records import store
@@ -62,7 +65,8 @@ def fill(folder: Path, requests: int, events: int) -> None:
     (folder / "run.json").write_text(json.dumps(described))
 
 
-def main(requests: int, events: int) -> None:
+def taken(requests: int, events: int) -> dict[str, float]:
+    """Make such a run, finish it, make its page and open it, in this process; what that took by name."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         fill(folder, requests, events)
@@ -72,29 +76,46 @@ def main(requests: int, events: int) -> None:
         read = time.perf_counter()
         path = html.write_page(run, found, json.loads((folder / "run.json").read_bytes()), folder)
         made = time.perf_counter()
-        print(f"requests, token events        {requests:,}, {requests * events:,}")
-        print(f"records and metrics           {read - began:.1f} s")
-        print(f"page                          {made - read:.1f} s")
-        print(f"size                          {path.stat().st_size / 1e6:.2f} MB")
-        print(
-            f"peak memory of the process    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB:,.0f} MiB"
-        )
-        opened(path)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
+        size = path.stat().st_size / 1e6
+        return {"tables_s": read - began, "page_s": made - read, "size_mb": size, "peak_mib": peak} | opened(path)
 
 
-def opened(path: Path) -> None:
-    """Open the page, zoom once; print how long both took."""
+def opened(path: Path) -> dict[str, float]:
+    """How long opening the page and zooming once take; nothing without a Chromium."""
     try:
         with browser() as page:
             began = time.perf_counter()
             page.open(path)
             ready = time.perf_counter()
             page.value("look(timelines[0], {...timelines[0].full, to: timelines[0].full.to / 2})")
-            print(f"ready in the browser after    {ready - began:.2f} s")
-            print(f"a zoom takes                  {time.perf_counter() - ready:.2f} s")
-    except Skipped as missing:
-        print(missing)
+            return {"ready_s": ready - began, "zoom_s": time.perf_counter() - ready}
+    except Skipped:
+        return {}
+
+
+def measure(requests: int = 100_000, events: int = 100) -> list[Figure]:
+    """Figures of such a run, made in a process of its own, whose memory they tell."""
+    command = [sys.executable, "-m", "benchmarks.html_report", str(requests), str(events)]
+    found = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+    of = f"a run of {requests:,} requests with {requests * events:,} token events"
+    whole = found["tables_s"] + found["page_s"]
+    beside = f"tables and metrics {found['tables_s']:.1f} s, page {found['page_s']:.1f} s"
+    figures = [
+        Figure("report", f"records to report, {of}", whole, "s", gate=20.0, note=beside),
+        Figure("report-memory", "peak memory of that", found["peak_mib"], "MiB", gate=2048.0),
+        Figure("report-size", "size of its page", found["size_mb"], "MB", gate=6.0),
+    ]
+    if "ready_s" in found:
+        note = f"headless Chromium, its start left out; a zoom takes {found['zoom_s']:.2f} s"
+        figures.append(
+            Figure("report-ready", "its page is ready in a browser after", found["ready_s"], "s", 2.0, note=note)
+        )
+    return figures
 
 
 if __name__ == "__main__":
-    main(*(int(number) for number in sys.argv[1:3]) if len(sys.argv) > 2 else (100_000, 100))
+    if len(sys.argv) > 2:
+        print(json.dumps(taken(*map(int, sys.argv[1:3]))))
+    else:
+        print(text([HEAD, *rows(measure())]))
