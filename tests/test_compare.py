@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import compare_truth
 from perfcore.analysis import comparison, latency
 from perfcore.analysis.comparison import of_intervals, of_samples
 from perfcore.analysis.measured import select
@@ -400,18 +401,53 @@ def test_what_comes_after_the_last_value_makes_no_interval_narrower() -> None:
     assert alone.absolute_ci95 and longer.absolute_ci95 == pytest.approx(alone.absolute_ci95)
 
 
-@pytest.mark.parametrize("statistic", ["mean", "p50", "p90"])
 @pytest.mark.parametrize("paired", [False, True])
-def test_intervals_hold_the_truth_about_as_often_as_they_say(statistic: str, paired: bool) -> None:
-    held = 0
+def test_intervals_hold_the_truth_about_as_often_as_they_say(paired: bool) -> None:
+    held = dict.fromkeys(("mean", "p50", "p90"), 0)
     for seed in range(60):
         rng = np.random.default_rng(seed)
         common = rng.normal(size=300) if paired else 0.0
         one, other = (np.exp(common + 0.5 * rng.normal(size=300)) for _ in range(2))
-        found = of_samples(whole(one), whole(1.1 * other), (4.0, 4.0), paired, 1)[statistic].relative_ci95
-        assert found
-        held += found[0] <= 0.1 <= found[1]
-    assert held >= 53  # of 60; 57 in the mean, and fewer than 53 in 2 of 100 tests
+        found = of_samples(whole(one), whole(1.1 * other), (4.0, 4.0), paired, 1)
+        for statistic in held:
+            ends = found[statistic].relative_ci95
+            assert ends
+            held[statistic] += ends[0] <= 0.1 <= ends[1]
+    assert min(held.values()) >= 53  # of 60; 57 in the mean, and fewer than 53 in 2 of 100 tests
+
+
+def test_cases_of_the_documented_coverage_run() -> None:
+    for name in compare_truth.CASES:
+        found = compare_truth.measured(name, 400, 2)
+        assert set(found) == {"mean", "p50", "p90"}
+        assert all(0 <= held <= 100 and 0 <= width < np.inf for held, width in found.values())
+
+
+@pytest.mark.parametrize("statistic", ["p50", "p90"])
+@pytest.mark.parametrize("paired", [False, True])
+def test_far_outliers_do_not_widen_percentiles_that_drift_by_little(statistic: str, paired: bool) -> None:
+    rng = np.random.default_rng(1)
+    one, other = (
+        20 + 0.2 * np.arange(400) / 400 + 0.02 * rng.normal(size=400) + 200 * (rng.random(400) < 0.02) for _ in range(2)
+    )
+    ends = of_samples(whole(one), whole(other + 2), (8.0, 8.0), paired, 1)[statistic].absolute_ci95
+    assert ends and 1.0 < ends[0] <= 2.0 <= ends[1] < 3.0
+
+
+@pytest.mark.parametrize("size", [500, comparison.ALL + 2000])
+def test_percentiles_of_draws_are_those_of_the_blocks_that_were_drawn(size: int) -> None:
+    sequence = np.random.default_rng(3).lognormal(size=size)
+    own = comparison.cut(comparison.by_size(whole(sequence)), "p90", np.ones(5, dtype=bool))
+    drawn = np.array([[1, 1, 1, 1, 1], [2, 0, 1, 0, 2], [0, 1, 1, 1, 1]])
+    blocks = [sequence[np.arange(size) * 5 // size == at] for at in range(5)]
+    expected = [np.percentile(np.concatenate([np.tile(blocks[at], row[at]) for at in range(5)]), 90) for row in drawn]
+    assert comparison.in_draws(own, "p90", drawn.astype(float)) == pytest.approx(expected, rel=0.02)
+
+
+def test_pairs_of_which_one_has_values_in_one_place_have_no_interval() -> None:
+    opened, everywhere = Sample(np.array(values(1, 16)), np.arange(16), 400), whole(values(2, 400))
+    found = of_samples(opened, everywhere, (16.0, 16.0), True, 1)["mean"]
+    assert (found.absolute_ci95, found.why) == (None, comparison.ONE_PLACE)
 
 
 def test_interval_of_two_rates_is_that_of_their_distances() -> None:

@@ -1,6 +1,7 @@
 """The commands of the pages, run: those that read a run do, those that send load show what they would do."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -44,6 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for run in ("before", "after"):
             done = run_here("stress", "--url", service.url, *load, "--out", folder / run)
             assert done.exit_code == 0, done.stderr
+    for again in ("A2", "A3", "B2", "B3"):
+        copytree(folder / "before", folder / again)
     (folder / "run").symlink_to(folder / "before")
     return folder
 

@@ -123,6 +123,15 @@ def test_a_run_without_a_success_has_reasons_in_the_place_of_numbers(tool: str) 
     assert any(isinstance(line.value, Absent) for line in lines)
 
 
+@pytest.mark.parametrize("sent", [0, 5])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_answer_whose_events_come_all_at_once_has_numbers_or_reasons(tool: str, sent: int) -> None:
+    at_once = SHORT | {"due": 0, "sent": sent, "first": 5, "output": 5, "end": 5, "events": [(5, "content")]}
+    values = [line.value for line in TOOLS[tool].told(view(at_once))]
+    assert values
+    assert all(isinstance(value, Absent) or (np.isfinite(value) and value >= 0) for value in values)
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_an_answer_in_one_piece_has_no_times_of_events(tool: str) -> None:
     piece = LONG | {"streamed": False, "events": [(150, "content")], "first": -1}

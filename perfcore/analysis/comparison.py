@@ -2,9 +2,13 @@
 
 Latencies: a bootstrap of blocks of consecutive requests (Carlstein 1986), each at least as many as were in flight on
 average, as requests that share a queue are not independent. Where the same requests ran in both, the same blocks are
-drawn of both, so that what they have in common (long prompts, long answers) cancels. A percentile is drawn by the share
-of values below it, which is turned back into a value (Woodruff 1952), as in perfcore/analysis/steady/intervals.py; so
-are the corrections for few blocks and for the correlation that is left.
+drawn of both, so that what they have in common (long prompts, long answers) cancels. Each draw has a mean or percentile
+of its own. The draws are too close to each other for few blocks (Hesterberg 2015) and for correlation that is left
+(Tafazzoli et al. 2011, on what each block adds: a jackknife), and are moved apart by that much.
+
+They are moved in values. To move the share of values below a percentile and turn that back into a value (Woodruff 1952,
+as for single runs in perfcore/analysis/steady/intervals.py) fails where latencies drift by less than they are apart:
+a block is then all below or all above, the share may be almost anything, and turns back into the farthest outliers.
 
 Rates and shares, of which each run has an interval of its own: the method of variance estimates recovery, which takes
 the distance from a number to the end of its interval as its uncertainty on that side (Zou and Donner, Statistics in
@@ -26,6 +30,7 @@ Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 SIDES = (1.0 - LEVEL, LEVEL)
 MEAN = "mean"
+ALL = 2048  # values of a sample that are all tried as its percentiles
 STATISTICS = (MEAN, *PERCENTILES)
 TOO_SHORT = f"fewer than {FEWEST} times as many requests as were in flight"
 ONE_PLACE = f"its values come from fewer than {FEWEST} stretches of the run"
@@ -55,19 +60,24 @@ class Difference:
         return not self.absolute_ci95[0] <= 0.0 <= self.absolute_ci95[1]
 
 
+class Blocks(NamedTuple):
+    """A sample by blocks: how many values of each block are at most as large as each of `levels`, which ascend.
+
+    `counts`: a row for each level, a column for each block; none for a mean. `sums`: of the values of each block, for a
+    mean alone. `sizes`: how many values each has.
+    """
+
+    levels: Floats
+    counts: Floats
+    sums: Floats
+    sizes: Floats
+
+
 class Drawn(NamedTuple):
     """A statistic of a sample: its value, its values in the draws of a bootstrap."""
 
     value: float
     draws: Floats
-
-
-class Part(NamedTuple):
-    """A statistic by blocks: what each adds to its error, and how much a unit of that is worth in values."""
-
-    value: float
-    errors: Floats
-    slope: float
 
 
 def plain(a: float | None, b: float | None, why: str) -> Difference:
@@ -89,9 +99,15 @@ def of_samples(a: Sample, b: Sample, in_flight: Ends, paired: bool, seed: int) -
     """
     if a.values.size == 0 or b.values.size == 0:
         return {}
-    sorted_a, sorted_b = np.sort(a.values), np.sort(b.values)
+    a, b = by_size(a), by_size(b)
     blocks = (block_count(a.requests, in_flight[0]), block_count(b.requests, in_flight[1]))
-    return {name: of_statistic(a, b, sorted_a, sorted_b, name, blocks, paired, seed) for name in STATISTICS}
+    return {name: of_statistic(a, b, name, blocks, paired, seed) for name in STATISTICS}
+
+
+def by_size(one: Sample) -> Sample:
+    """The same, sorted by value; what is read below is, once for all statistics."""
+    order = np.argsort(one.values, kind="stable")
+    return Sample(one.values[order], one.owner[order], one.requests)
 
 
 def block_count(requests: int, in_flight: float) -> int:
@@ -100,27 +116,15 @@ def block_count(requests: int, in_flight: float) -> int:
     return turnovers // max(1, -(-turnovers // MOST))
 
 
-def of_statistic(
-    a: Sample,
-    b: Sample,
-    sorted_a: Floats,
-    sorted_b: Floats,
-    name: str,
-    blocks: tuple[int, int],
-    paired: bool,
-    seed: int,
-) -> Difference:
+def of_statistic(a: Sample, b: Sample, name: str, blocks: tuple[int, int], paired: bool, seed: int) -> Difference:
     """One statistic of two samples."""
-    value_a, value_b = value(a.values, sorted_a, name), value(b.values, sorted_b, name)
-    why = unsupported(name, sorted_a.size, sorted_b.size) or unsure(a, b, blocks, paired)
+    why = unsupported(name, a.values.size, b.values.size) or unsure(a, b, blocks, paired)
     if why:
-        return plain(value_a, value_b, why)
+        return plain(value(a.values, name), value(b.values, name), why)
     rng = np.random.default_rng(seed)
     if paired:
-        drawn = together(a, b, sorted_a, sorted_b, name, min(blocks), rng)
-    else:
-        drawn = (alone(a, sorted_a, name, blocks[0], rng), alone(b, sorted_b, name, blocks[1], rng))
-    return between(*drawn)
+        return between(*together(a, b, name, min(blocks), rng))
+    return between(alone(a, name, blocks[0], rng), alone(b, name, blocks[1], rng))
 
 
 def unsupported(name: str, *sizes: int) -> str:
@@ -132,8 +136,9 @@ def unsure(a: Sample, b: Sample, blocks: tuple[int, int], paired: bool) -> str:
     """Why blocks do not say how much a statistic varies; "" where they do."""
     if min(blocks) < FEWEST:
         return TOO_SHORT
-    together = held(min(blocks), a, b).sum() if paired else min(held(blocks[0], a).sum(), held(blocks[1], b).sum())
-    return ONE_PLACE if together < FEWEST else ""
+    counts = (min(blocks), min(blocks)) if paired else blocks
+    least = min(int(held(count, one).sum()) for count, one in zip(counts, (a, b), strict=True))
+    return ONE_PLACE if least < FEWEST else ""
 
 
 def held(blocks: int, *samples: Sample) -> NDArray[np.bool_]:
@@ -144,37 +149,41 @@ def held(blocks: int, *samples: Sample) -> NDArray[np.bool_]:
     return found
 
 
-def value(values: Floats, by_size: Floats, name: str) -> float:
-    return float(values.mean()) if name == MEAN else float(at_shares(by_size, np.array(PERCENTILES[name] / 1000)))
+def value(values: Floats, name: str) -> float:
+    """Of sorted values; percentiles are interpolated linearly."""
+    if name == MEAN:
+        return float(values.mean())
+    place = PERCENTILES[name] / 1000 * (values.size - 1)
+    left = int(place)
+    right = min(left + 1, values.size - 1)
+    return float(values[left] + (place - left) * (values[right] - values[left]))
 
 
-def at_shares(by_size: Floats, shares: Floats) -> Floats:
-    """Percentiles of sorted values, interpolated linearly."""
-    places = np.clip(shares, 0.0, 1.0) * (by_size.size - 1)
-    left = places.astype(np.int64)
-    right = np.minimum(left + 1, by_size.size - 1)
-    result: Floats = by_size[left] + (places - left) * (by_size[right] - by_size[left])
-    return result
-
-
-def alone(one: Sample, by_size: Floats, name: str, blocks: int, rng: np.random.Generator) -> Drawn:
+def alone(one: Sample, name: str, blocks: int, rng: np.random.Generator) -> Drawn:
     """A statistic in draws of a run's own blocks."""
-    errors = part(one, by_size, name, held(blocks, one)).errors
-    own = part(one, by_size, name, held(fewer(blocks, errors), one))
-    counts = drawn_counts(own.errors.size, rng)
-    return turned(own, by_size, name, counts, widening(own.errors))
+    own = cut(one, name, held(blocks, one))
+    left = fewer(blocks, influences(own, name))
+    own = own if left == blocks else cut(one, name, held(left, one))
+    return spread(one, name, in_draws(own, name, drawn_counts(own.sizes.size, rng)), widening(influences(own, name)))
 
 
-def together(
-    a: Sample, b: Sample, sorted_a: Floats, sorted_b: Floats, name: str, blocks: int, rng: np.random.Generator
-) -> tuple[Drawn, Drawn]:
+def together(a: Sample, b: Sample, name: str, blocks: int, rng: np.random.Generator) -> tuple[Drawn, Drawn]:
     """A statistic of both in draws of the same blocks; blocks are merged as the difference needs it."""
-    kept = held(blocks, a, b)
-    first, second = part(a, sorted_a, name, kept), part(b, sorted_b, name, kept)
-    kept = held(fewer(blocks, apart(first, second)), a, b)
-    first, second = part(a, sorted_a, name, kept), part(b, sorted_b, name, kept)
-    counts, wider = drawn_counts(first.errors.size, rng), widening(apart(first, second))
-    return turned(first, sorted_a, name, counts, wider), turned(second, sorted_b, name, counts, wider)
+    first, second = (cut(one, name, held(blocks, a, b)) for one in (a, b))
+    left = fewer(blocks, apart(first, second, name))
+    if left != blocks:
+        first, second = (cut(one, name, held(left, a, b)) for one in (a, b))
+    counts, wider = drawn_counts(first.sizes.size, rng), widening(apart(first, second, name))
+    return (
+        spread(a, name, in_draws(first, name, counts), wider),
+        spread(b, name, in_draws(second, name, counts), wider),
+    )
+
+
+def spread(one: Sample, name: str, draws: Floats, wider: float) -> Drawn:
+    """Draws that are `wider` apart, and not beyond the values of the sample, where no mean and no percentile lies."""
+    middle = value(one.values, name)
+    return Drawn(middle, np.clip(middle + wider * (draws - middle), one.values[0], one.values[-1]))
 
 
 def fewer(blocks: int, errors: Floats) -> int:
@@ -182,31 +191,68 @@ def fewer(blocks: int, errors: Floats) -> int:
     return blocks * merged(errors).size // errors.size
 
 
-def apart(first: Part, second: Part) -> Floats:
+def apart(first: Blocks, second: Blocks, name: str) -> Floats:
     """What each block adds to the error of the difference."""
-    return second.slope * second.errors - first.slope * first.errors
+    return influences(second, name) - influences(first, name)
 
 
-def part(one: Sample, by_size: Floats, name: str, kept: NDArray[np.bool_]) -> Part:
-    """What each block of consecutive requests adds to the error of a statistic; the mean over blocks is 0.
+def influences(own: Blocks, name: str) -> Floats:
+    """What each block adds to the error of a statistic: by how much it moves without that block (jackknife)."""
+    without = in_draws(own, name, 1.0 - np.eye(own.sizes.size))
+    errors: Floats = (own.sizes.size - 1) * (without.mean() - without)
+    return errors
 
-    Blocks need not have equally many values: a block counts by the sum of its deviations. Those that are not `kept`
-    have none and are no blocks: they would make a sample of one place look as if it did not vary.
+
+def cut(one: Sample, name: str, kept: NDArray[np.bool_]) -> Blocks:
+    """A sample in blocks of consecutive requests, which need not have equally many values.
+
+    Blocks that are not `kept` have none and are no blocks: they would make a sample of one place look as if it did not
+    vary.
     """
-    found = value(one.values, by_size, name)
-    values = one.values if name == MEAN else (one.values <= found).astype(np.float64)
-    block = one.owner * kept.size // one.requests
-    sums, sizes = np.bincount(block, values, kept.size)[kept], np.bincount(block, minlength=kept.size)[kept]
-    errors: Floats = (sums - values.mean() * sizes) * (sizes.size / values.size)
-    return Part(found, errors, 1.0 if name == MEAN else slope(by_size, PERCENTILES[name] / 1000, errors))
+    block = (np.cumsum(kept) - 1)[one.owner * kept.size // one.requests]
+    k = int(kept.sum())
+    sizes = np.bincount(block, minlength=k).astype(np.float64)
+    if name == MEAN:
+        sums = np.bincount(block, one.values, k).astype(np.float64)
+        return Blocks(np.zeros(0), np.zeros((0, k)), sums, sizes)
+    levels = levels_of(one.values, PERCENTILES[name] / 1000)
+    ends = one.values.searchsorted(levels, side="right")
+    row = np.repeat(np.arange(levels.size), np.diff(ends, prepend=0))
+    each = np.bincount(row * k + block, minlength=levels.size * k).reshape(levels.size, k)
+    return Blocks(levels, each.cumsum(axis=0, dtype=np.float64), np.zeros(k), sizes)
 
 
-def slope(by_size: Floats, share: float, errors: Floats) -> float:
-    """By how much the percentile grows with its share, over the reach of the share's error."""
-    reach = max(float(errors.std(ddof=1)) / errors.size**0.5, 1.0 / by_size.size)
-    ends = np.clip(np.array([share - reach, share + reach]), 0.0, 1.0)
-    low, high = at_shares(by_size, ends)
-    return float((high - low) / (ends[1] - ends[0]))
+def levels_of(values: Floats, share: float) -> Floats:
+    """The values that a percentile may have in draws: all, or of many the more the nearer they are to it."""
+    if values.size <= ALL:
+        return np.unique(values)
+    away = np.geomspace(1.0 / values.size, 1.0, ALL // 2)
+    shares = np.concatenate(([0.0, share, 1.0], share - away, share + away)).clip(0.0, 1.0)
+    return np.unique(values[(shares * (values.size - 1)).round().astype(np.int64)])
+
+
+def in_draws(own: Blocks, name: str, drawn: Floats) -> Floats:
+    """A statistic with each block as often as `drawn` says, a row for each draw; of no values at all, that of all."""
+    drawn = np.where((drawn @ own.sizes > 0)[:, np.newaxis], drawn, 1.0)
+    sizes = drawn @ own.sizes
+    if name == MEAN:
+        means: Floats = (drawn @ own.sums) / sizes
+        return means
+    places = PERCENTILES[name] / 1000 * (sizes - 1)
+    left = np.floor(places)
+    low, high = ranked(own, drawn, left), ranked(own, drawn, np.minimum(left + 1, sizes - 1))
+    found: Floats = low + (places - left) * (high - low)
+    return found
+
+
+def ranked(own: Blocks, drawn: Floats, places: Floats) -> Floats:
+    """The value at a place, from 0 on, among the sorted values of each draw: bisected over the levels."""
+    low, high = np.zeros(places.size, np.int64), np.full(places.size, own.levels.size - 1)
+    for _ in range(own.levels.size.bit_length()):
+        middle = (low + high) // 2
+        enough = np.einsum("db,db->d", own.counts[middle], drawn) > places
+        low, high = np.where(enough, low, np.minimum(middle + 1, high)), np.where(enough, middle, high)
+    return own.levels[low]
 
 
 def drawn_counts(blocks: int, rng: np.random.Generator) -> Floats:
@@ -221,14 +267,6 @@ def widening(errors: Floats) -> float:
     return float(student.quantile(LEVEL, k - 1) / Z * wider)
 
 
-def turned(own: Part, by_size: Floats, name: str, counts: Floats, wider: float) -> Drawn:
-    """From how often each block is drawn to values of the statistic."""
-    errors = counts @ own.errors / own.errors.size * wider
-    if name == MEAN:
-        return Drawn(own.value, own.value + errors)
-    return Drawn(own.value, at_shares(by_size, PERCENTILES[name] / 1000 + errors))
-
-
 def between(a: Drawn, b: Drawn) -> Difference:
     """The difference of two statistics and its intervals, from their draws."""
     low, high = np.quantile(b.draws - a.draws, SIDES)
@@ -236,10 +274,8 @@ def between(a: Drawn, b: Drawn) -> Difference:
     if a.value > 0 and a.draws.min() > 0:
         ends = np.quantile(b.draws / a.draws, SIDES) - 1.0
         times = (float(ends[0]), float(ends[1]))
-    found = Difference(
-        a.value, b.value, b.value - a.value, (float(low), float(high)), relative(a.value, b.value), times
-    )
-    return found
+    ends_of = (float(low), float(high))
+    return Difference(a.value, b.value, b.value - a.value, ends_of, relative(a.value, b.value), times)
 
 
 def of_intervals(a: float, b: float, ends_a: Ends | None, ends_b: Ends | None, why: str) -> Difference:

@@ -16,6 +16,7 @@ Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+NO_LENGTH = "the window has no length"
 NO_STAGE = "no stable stage: the asked concurrency was not reached exactly, twice, by requests that succeeded"
 NEARLY = 0.98  # of the asked concurrency, for AISBench until August 2026
 RECOVERY_NS = 1_000_000
@@ -94,6 +95,8 @@ def evalscope(sent_ns: Times, ended_ns: Times, ttft_ns: Times, tokens: Floats, o
         return Absent("no request succeeded")
     origin, last = int(sent_ns[ended_ns.argmin()]), int(ended_ns.max())
     first = round(origin + DROPPED * (last - origin))
+    if last <= first:
+        return Absent(NO_LENGTH)
     inside = ended_ns >= first
     rate = float(tokens[inside].sum()) * 1e9 / (last - first)
     level = inflight.mean(sent_ns, ended_ns, first, last) or 0.0
@@ -123,6 +126,8 @@ def guidellm(
     if not members.any():
         return Absent("no request overlaps the window")
     span = int(ended_ns[members].max() - (sent_ns + ttft_ns)[members].min())
+    if span <= 0:
+        return Absent(NO_LENGTH)
     rate = float(tokens[members].sum()) * 1e9 / span
     level = inflight.mean(sent_ns, ended_ns, first, last) or 0.0
     return Reported(first, last, int(members.sum()), rate, float(ttft_ns[members].mean()), level)

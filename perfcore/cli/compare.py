@@ -26,6 +26,13 @@ PLOTS = "perfcore.report.compare_plots"
     help="Exit with 1 where a run differs that much from the first, such as 'ttft_p99>+5%' or 'errors>+0'; repeatable.",
 )
 @click.option("--significant", is_flag=True, help="--fail-if only where the whole 95 % interval is beyond the limit.")
+@click.option(
+    "--with",
+    "again",
+    multiple=True,
+    metavar="A=RUN[,RUN]",
+    help="Repeats of a run, two runs a side or more: intervals are of how much runs differ; repeatable.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show all metrics, and not only the most important ones.")
 @click.option("--png", type=click.Path(path_type=Path), metavar="DIR", help="Write overlaid plots there.")
 @click.option(
@@ -36,6 +43,7 @@ def command(
     runs: tuple[Path, ...],
     limits: tuple[str, ...],
     significant: bool,
+    again: tuple[str, ...],
     everything: bool,
     png: Path | None,
     html: Path | None,
@@ -49,7 +57,7 @@ def command(
     if significant and not asked:
         raise UserError("--significant says when --fail-if holds; give --fail-if too, or leave it out")
     folders = distinct(runs)
-    found, drawn = compared(folders)
+    found, drawn = compared(folders, again)
     found["gates"] = [gate for one in parts(found) for gate in gates(asked, one, significant)]
     found["gates"] += compare_gate.unmet(asked, found.get("missing", ()))
     if as_json:

@@ -1,6 +1,7 @@
 """Runs side by side: each against the first, metric by metric, with what their configurations have different.
 
-The result is plain data (docs/compare.md); perfcore/report/compare_text.py and compare_plots.py show it.
+The result is plain data (docs/compare.md); perfcore/report/compare_text.py and compare_plots.py show it. Sides of
+several runs each are compared by perfcore/report/compare_repeats.py, which asks here for those of one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,18 +57,6 @@ def side(letter: str, name: str, folder: Path, metrics: dict[str, Any]) -> Side:
     return Side(letter, name, folder, metrics, description(folder), taken, reading.prompts(folder))
 
 
-def compared(sides: Sequence[Side]) -> dict[str, Any]:
-    """All runs against the first: docs/compare.md has the keys."""
-    first = sides[0]
-    found = [(other, pairing.pairs(first.taken, other.taken, first.prompts, other.prompts)) for other in sides[1:]]
-    return {
-        "schema": SCHEMA,
-        "runs": [told(one) for one in sides],
-        "setup": setup(sides),
-        "comparisons": [against(first, other, pairs) for other, pairs in found],
-    }
-
-
 def setup(sides: Sequence[Side]) -> dict[str, Any]:
     """What the configurations have different, and warnings."""
     found = compare_setup.setup([facts(one) for one in sides])
@@ -108,6 +97,12 @@ def against(first: Side, other: Side, pairs: Pairs) -> dict[str, Any]:
         "paired": pairs.paired,
         "pairs": int(pairs.a.size),
         "words": in_words(first, other, pairs),
+    } | listed(rows)
+
+
+def listed(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The rows that have a number, and why others have none."""
+    return {
         "rows": [one for one in rows if one["a"] is not None or one["b"] is not None],
         "absent": {one["name"]: one["why"] for one in rows if one["a"] is None and one["b"] is None},
     }

@@ -14,6 +14,7 @@ from perfcore.report.compare import Side
 from perfcore.report.compare_curves import distributions, label, look, over_time
 from perfcore.report.compare_gate import EXIT, HOLDS, KEPT
 from perfcore.report.compare_metrics import FEW, HEADLINES, HIGHER, LOWER, METRICS
+from perfcore.report.compare_repeats import in_head
 from perfcore.report.compare_setup import shown
 from perfcore.report.compare_text import cells
 from perfcore.report.files import write
@@ -62,7 +63,11 @@ def content(found: Mapping[str, Any], sides: Sequence[Any], place: Path) -> Bloc
     drawn = of_sweeps(found) if "points" in found else of_runs(found, sides)
     limits = section("limits", "Limits", gates(found["gates"]))
     scores = section("accuracy", "Accuracy", [lines(foreign(one["words"], 1000) for one in found["accuracy"])])
-    compared = section("runs", "What is compared", [run_table(found["runs"], place)])
+    compared = section(
+        "runs",
+        "What is compared",
+        [run_table(found["runs"], place), lines([found["note"]] if found["note"] else (), "faint")],
+    )
     sections = [one for one in (limits, compared, *drawn, scores) if one is not None]
     heads: Block = {"schema": SCHEMA, "title": f"{name}: perfcore compare", "heading": name, "sub": told(found)}
     heads |= {"plain": "The same command without --html prints the same numbers, and with --json all of them."}
@@ -102,7 +107,8 @@ def gates(found: Sequence[Mapping[str, Any]]) -> Iterator[Block | None]:
 def run_table(runs: Sequence[Mapping[str, Any]], place: Path) -> Block | None:
     """What each letter stands for, with the way to the page of each run that has one."""
     rows = []
-    for run in runs:
+    shown_runs = [one for run in runs for one in (run, *run["repeats"])]
+    for run in shown_runs:
         verdict = ", ".join(filter(None, (run["validity"], run["steady"]))).replace("_", " ")
         started = (run["started"] or NONE)[:19].replace("T", " ")
         texts = (run["name"], run["command"], run["model"], started)
@@ -111,7 +117,7 @@ def run_table(runs: Sequence[Mapping[str, Any]], place: Path) -> Block | None:
         )
     heads = ("", "run", "command", "model", "started", "requests", "validity")
     found = table("", heads, rows)
-    return found and found | {"numbers": [5], "links": [link(Path(run["folder"]), place) for run in runs]}
+    return found and found | {"numbers": [5], "links": [link(Path(run["folder"]), place) for run in shown_runs]}
 
 
 def link(folder: Path, place: Path) -> str:
@@ -201,7 +207,7 @@ def comparison(one: Mapping[str, Any], names: Sequence[str] = tuple(METRICS)) ->
     heads = ("", a, b, f"{b} - {a}", "%", "95 % interval", "", "verdict")
     told = [[foreign(text) for text in (*cells(row), sure(row), row["words"])] for row in kept]
     keys = [METRICS[row["name"]].key if row["name"] in METRICS else "" for row in kept]
-    found = table(f"{b} against {a}", heads, told, terms=keys)
+    found = table(f"{b} against {a}{in_head(one)}", heads, told, terms=keys)
     yield found and found | {"numbers": [1, 2, 3, 4, 5], "looks": [sure(row) for row in kept], "marked": 6}
     yield lines([in_short(b, kept)])
     yield lines([f"Requests: {foreign(one['words'], 1000)}.", *reasons(kept)], "faint")

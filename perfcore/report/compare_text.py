@@ -1,50 +1,34 @@
 """A comparison as text: the runs, what they have different, their numbers side by side, the limits."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from perfcore.report import layout
 from perfcore.report.compare import size
 from perfcore.report.compare_gate import HOLDS, KEPT
 from perfcore.report.compare_metrics import FEW, HEADLINES, HIGHER, LOWER, METRICS
+from perfcore.report.compare_repeats import in_head
 from perfcore.report.compare_setup import shown
-from perfcore.report.layout import framed
+from perfcore.report.layout import WIDTH, framed
 from perfcore.report.text import NONE, clean, number
 
-WIDTH = 120  # of output that is no terminal
 GATE_WORDS = {HOLDS: ("FAIL", "bold red"), KEPT: ("pass", "green")}
 
 
 def show(found: Mapping[str, Any], stream: TextIO, everything: bool = False) -> None:
-    """Print a comparison, in colour where that is a terminal; what the stream cannot encode is a question mark."""
-    terminal = stream.isatty()
-    width = Console(file=stream).width if terminal else WIDTH
-    text = render(found, width, terminal and not Console(file=stream).no_color, everything)
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    """Print a comparison, in colour and as wide as the terminal where it is one."""
+    layout.show(stream, lambda _: parts(found, everything))
 
 
 def render(found: Mapping[str, Any], width: int = WIDTH, colour: bool = False, everything: bool = False) -> str:
     """The text; `everything`: all metrics and not only the most important ones."""
-    target = io.StringIO()
-    console = Console(
-        file=target,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        legacy_windows=False,
-        highlight=False,
-        emoji=False,
-    )
-    console.print(Group(*parts(found, everything)))
-    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+    return layout.rendered(parts(found, everything), width, colour)
 
 
 def parts(found: Mapping[str, Any], everything: bool) -> Iterator[RenderableType]:
@@ -54,6 +38,8 @@ def parts(found: Mapping[str, Any], everything: bool) -> Iterator[RenderableType
         yield from of_sweeps(found, everything)
     else:
         yield from of_runs(found, everything)
+    if found["note"]:
+        yield Text(f"{found['note']}\n", "dim")
     if found["accuracy"]:
         yield Text("Accuracy", "bold")
         yield from (Padding(Text(clean(one["words"], 1000)), (0, 0, 0, 1)) for one in found["accuracy"])
@@ -120,7 +106,7 @@ def run_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     table = framed("Compared")
     for name in ("", "run", "command", "model", "started", "requests", "validity"):
         table.add_column(name, overflow="fold", justify="right" if name == "requests" else "left")
-    for run in runs:
+    for run in (one for own in runs for one in (own, *own["repeats"])):
         verdict = ", ".join(filter(None, (run["validity"], run["steady"])))
         started = (run["started"] or NONE)[:19].replace("T", " ")
         cells = (run["letter"], run["name"], run["command"], run["model"], started, number(run["requests"]), verdict)
@@ -168,7 +154,7 @@ def side_by_side(found: Mapping[str, Any], names: Sequence[str]) -> Table:
 def comparison(one: Mapping[str, Any], names: Sequence[str], point: str = "") -> Iterator[RenderableType]:
     """One run against the first."""
     a, b = one["a"], one["b"]
-    table = framed(f"{point + ': ' if point else ''}{b} against {a}")
+    table = framed(f"{point + ': ' if point else ''}{b} against {a}{in_head(one)}")
     for name in ("", a, b, f"{b} - {a}", "%", "95 % interval", ""):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
     table.columns[-1].no_wrap = False

@@ -9,7 +9,7 @@ BISECTIONS = 200
 
 
 @cache
-def quantile(probability: float, freedom: int) -> float:
+def quantile(probability: float, freedom: float) -> float:
     """The value below which a t variable with `freedom` degrees of freedom lies with `probability`, inside (0, 1)."""
     if probability < 0.5:
         return -quantile(1.0 - probability, freedom)
@@ -24,7 +24,7 @@ def quantile(probability: float, freedom: int) -> float:
     return (low + high) / 2.0
 
 
-def cdf(value: float, freedom: int) -> float:
+def cdf(value: float, freedom: float) -> float:
     """Probability that a t variable is below `value`, by the regularised incomplete beta function."""
     tail = beta(freedom / (freedom + value * value), freedom / 2.0, 0.5) / 2.0
     return 1.0 - tail if value > 0 else tail
