@@ -34,9 +34,9 @@ def run(
     """Run a command, whose first word is a path, in an empty scratch directory with these files.
 
     With `private` it finds that under file descriptor 3, to which no file leads, and may write a report to 4. Without
-    a command it is programs of Python that are in front of what is private: sandbox_run.packed(). `visible` are further
-    paths of the host that it may read, `environment` is added to the few variables it has. Many threads may call this
-    at once. Raises EvaluationError where this machine has no way to shut a program in.
+    a command it is programs of Python that are in front of what is private: packed() in evaluators/sandbox/ways.py.
+    `visible` are further paths of the host that it may read, `environment` is added to the few variables it has. Many
+    threads may call this at once. Raises EvaluationError where this machine has no way to shut a program in.
     """
     return run_by(best(), Job(command, files, stdin, limits, private, visible, environment or {}))
 

@@ -195,8 +195,12 @@ def become(spec: dict[str, Any], kept: list[int], closed: list[int]) -> None:
 def refuse_uncounted_memory() -> None:
     """Let calls for memory that no limit counts fail as on a kernel without them; on other machines they are there."""
     number, calls = UNCOUNTED.get(os.uname().machine, (0, ()))
-    if not calls:
-        return
+    if calls:
+        refuse(number, calls)
+
+
+def refuse(number: int, calls: tuple[int, ...]) -> None:
+    """Let these system calls of a machine fail with ENOSYS, in this process and in all that it begins."""
     jumps = [(SAME, len(calls) - at, 0, one) for at, one in enumerate(calls)]
     steps = [(LOAD, 0, 0, 4), (SAME, 0, len(calls) + 3, number), (LOAD, 0, 0, 0)]
     steps += [(AT_LEAST, len(calls) + 1, 0, OTHER_FORM), *jumps, (END, 0, 0, ALLOWED), (END, 0, 0, NOT_THERE)]
@@ -227,7 +231,7 @@ def supervise(child: int, control: int, spec: dict[str, Any]) -> tuple[int | Non
     until = time.monotonic() + spec["seconds"]
     waiting = select.poll()
     waiting.register(control)
-    ended = os.pidfd_open(child) if hasattr(os, "pidfd_open") else -1
+    ended = watch(child)
     if ended >= 0:
         waiting.register(ended, select.POLLIN)
     while True:
@@ -239,6 +243,14 @@ def supervise(child: int, control: int, spec: dict[str, Any]) -> tuple[int | Non
             return status, ""
         if why := over(spec["memory"], spec["processes"]):
             return None, why
+
+
+def watch(child: int) -> int:
+    """A file descriptor that tells of a process's end; -1 where Python, the kernel or a container has none."""
+    try:
+        return os.pidfd_open(child)
+    except (AttributeError, OSError):
+        return -1
 
 
 def reaped(child: int) -> int | None:
