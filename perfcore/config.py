@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from perfcore.aisbench_data import holds_data, read_data
 from perfcore.errors import UserError
 from perfcore.load import choose_load
+from perfcore.option import has
 from perfcore.options import OPTIONS, StressOptions, flag_of, key_of, variable_of
-from perfcore.preset import Preset, read_models, read_preset
+from perfcore.preset import Preset, existing, read_models, read_preset
 from perfcore.redaction import redacted
 from perfcore.tables import read_table
 
@@ -27,6 +28,8 @@ DEFAULT_PROMPT = "Write a short story about a lighthouse keeper who finds a mess
 DEFAULT_REQUESTS = 100
 DEFAULT_WINDOW_S = 60.0
 EVAL_RETRIES = 5
+# Options that measure speed and would have `perfcore eval` ask other than each question of one model.
+NOT_IN_EVAL = ("requests", "duration_s", "arrivals", "rate", "weights", "model_weights")
 
 
 class Given(NamedTuple):
@@ -70,7 +73,9 @@ def resolve(
     outer = [*from_environment(environment), *from_flags(flags)]
     file = from_file(config, last("preset_model", outer)) if config else Layer([])
     near = [*file.given, *outer]
-    preset = from_preset(last("preset", near), last("preset_model", near), last("config_dir", near))
+    config_dir = last("config_dir", near)
+    existing(config_dir)
+    preset = from_preset(last("preset", near), last("preset_model", near), config_dir)
     values = dataclasses.asdict(StressOptions())
     origins = dict.fromkeys(values, "default")
     ranks = dict.fromkeys(values, 0)
@@ -79,9 +84,12 @@ def resolve(
             put(given, values, origins, ranks)
     refuse_unused_pick(values, origins, config)
     add_api_key([given for given in (*preset.given, *near) if given.name == API_KEY], values, origins, ranks)
+    if command == "eval":
+        refuse_speed(values, origins, ranks)
     lists = take_lists(values)
     refuse_lists(lists, origins)
     choose_workload(values, origins, ranks)
+    forget_others(values, origins, ranks, command)
     choose_end(values, origins, command)
     choose_load(values, origins, ranks)
     check_api_key(values, origins, environment)
@@ -217,11 +225,16 @@ def choose_workload(values: dict[str, Any], origins: dict[str, str], ranks: dict
         values["prompt"], origins["prompt"] = (DEFAULT_PROMPT,), "default, as no data set is given"
 
 
+def forget_others(values: dict[str, Any], origins: dict[str, str], ranks: dict[str, int], command: str) -> None:
+    """Have what belongs to other commands say nothing."""
+    for name in (name for name, option in OPTIONS.items() if not has(command, option)):
+        if ranks[name]:
+            origins[name] = f"default, as `perfcore {command}` has none"
+        values[name], ranks[name] = getattr(StressOptions(), name), 0
+
+
 def choose_end(values: dict[str, Any], origins: dict[str, str], command: str) -> None:
-    """Say when to stop where nothing does; what belongs to another command says nothing."""
-    for name, option in OPTIONS.items():
-        if option.only and command not in option.only:
-            values[name] = getattr(StressOptions(), name)
+    """Say when to stop where nothing does."""
     if command == "eval":
         return choose_once(values, origins)
     if any(values[name] is not None for name in ("requests", "duration_s", "precision")):
@@ -236,16 +249,23 @@ def choose_end(values: dict[str, Any], origins: dict[str, str], command: str) ->
 
 
 def choose_once(values: dict[str, Any], origins: dict[str, str]) -> None:
-    """Have each question asked once, or as often as it is repeated; refuse what would end it otherwise."""
-    for name in ("requests", "duration_s", "arrivals", "rate"):
-        if values[name] is not None:
-            place = f"{key_of(name)} ({origins[name]})"
-            raise UserError(
-                f"{place} is for measuring speed; `perfcore eval` asks each question as often as --repeats says: "
-                "leave it out, or give --num-prompts or --limit for fewer questions"
-            )
+    """Have a question asked again that failed, since a score wants all of them."""
     if origins["retries"] == "default":
         values["retries"], origins["retries"] = EVAL_RETRIES, "default of eval"
+
+
+def refuse_speed(values: Mapping[str, Any], origins: Mapping[str, str], ranks: Mapping[str, int]) -> None:
+    """Raise UserError for a flag of measuring speed, and for what would change how often a question is asked.
+
+    Whatever else a file or the environment says of speed is for other commands, and says nothing here.
+    """
+    for name, option in OPTIONS.items():
+        changed = name in NOT_IN_EVAL and values[name] != getattr(StressOptions(), name)
+        if not has("eval", option) and has("stress", option) and (ranks[name] == FLAG or changed):
+            raise UserError(
+                f"{key_of(name)} ({origins[name]}) is for measuring speed; `perfcore eval` asks each question as often "
+                "as --repeats says: leave it out, or give --num-prompts or --limit for fewer questions"
+            )
 
 
 def refuse_unused_pick(values: dict[str, Any], origins: dict[str, str], config: Path | None) -> None:

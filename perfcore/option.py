@@ -21,6 +21,7 @@ class Option:
     above: float | None = None  # exclusive
     most: float | None = None
     unset: str = ""  # what happens without it, where the default is none
+    in_eval: str = ""  # what happens without it in `perfcore eval`, where that is something else
     many: bool = False  # the flag may be repeated
     also: str = ""  # one more name in the environment
     only: tuple[str, ...] = ()  # commands that have it; none: all
@@ -50,6 +51,11 @@ class Option:
         if low or (self.most is not None and parsed > self.most):
             raise ValueError(f"wants a value of {self.limits()}")
         return parsed
+
+
+def has(command: str, option: Option) -> bool:
+    """Whether a command has an option."""
+    return not option.only or command in option.only
 
 
 def several(value: object) -> list[object] | None:
@@ -94,9 +100,9 @@ def seconds(words: str, **more: Any) -> Option:
     return Option(values.duration, "TIME", words, most=YEAR_S, **more)
 
 
-def choice(words: str, *names: str) -> Option:
+def choice(words: str, *names: str, **more: Any) -> Option:
     """Option whose value is one of several names."""
-    return Option(values.choice(*names), "|".join(names), words)
+    return Option(values.choice(*names), "|".join(names), words, **more)
 
 
 def file(words: str, **more: Any) -> Option:

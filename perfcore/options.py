@@ -9,6 +9,8 @@ from perfcore.option import INT32, INT64, Option, choice, count, file, number, p
 from perfcore.slo import texts as objectives
 
 EVAL = ("eval",)
+# What measures speed alone: `perfcore eval` asks each question once, or as often as it is repeated.
+LOADS = ("stress", "steady", "tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class StressOptions:
             "repeatable for several replicas.",
             many=True,
             unset="the built-in simulator is started",
+            in_eval="a RUN, or --predictions, gives the answers",
         ),
     ] = ()
     balance: Annotated[
@@ -73,6 +76,7 @@ class StressOptions:
             "What to send: names from `perfcore list datasets`, or files or folders of rows; several are mixed.",
             many=True,
             unset="the prompt is sent",
+            in_eval="what a RUN was asked",
         ),
     ] = ()
     weights: Annotated[
@@ -82,6 +86,7 @@ class StressOptions:
             "W[,W...]",
             "Shares of the data sets in a mix, in their order.",
             unset="each gives all its rows, one after the other",
+            only=LOADS,
         ),
     ] = ()
     dataset_args: Annotated[
@@ -154,6 +159,7 @@ class StressOptions:
             "NAME=SHARE",
             "Model or LoRA adapter to ask for in a share of the requests; repeatable.",
             many=True,
+            only=LOADS,
         ),
     ] = field(default_factory=dict)
     lora: Annotated[
@@ -165,6 +171,7 @@ class StressOptions:
         file(
             "Prepared requests: written there, and used again by a run with the same data.",
             unset="they are prepared for each run",
+            only=LOADS,
         ),
     ] = None
     prompt: Annotated[
@@ -175,6 +182,7 @@ class StressOptions:
             "Prompt to send instead of a data set; repeatable, sent in turn.",
             many=True,
             unset="a built-in one where there is no data set either",
+            only=LOADS,
         ),
     ] = ()
     max_tokens: Annotated[
@@ -224,6 +232,7 @@ class StressOptions:
                 1,
                 1_000_000,
                 unset="8 where no rate is given, else no limit",
+                in_eval="8",
             )
         ),
     ] = None
@@ -231,7 +240,10 @@ class StressOptions:
         float | None,
         swept(
             per_second(
-                "Requests to start per second. Several make a sweep.", 10_000_000, unset="as fast as answers come"
+                "Requests to start per second. Several make a sweep.",
+                10_000_000,
+                unset="as fast as answers come",
+                only=LOADS,
             )
         ),
     ] = None
@@ -243,6 +255,7 @@ class StressOptions:
             "How requests of a rate are spread in time: evenly, as a Poisson process, with gaps of a gamma or a "
             "uniform distribution, all at once, or at the times that the data set gives.",
             unset="gamma where a burstiness is given, else constant",
+            only=LOADS,
         ),
     ] = None
     burstiness: Annotated[
@@ -252,6 +265,7 @@ class StressOptions:
             least=0,
             most=1_000_000,
             unset="1 with gamma arrivals",
+            only=LOADS,
         ),
     ] = None
     ramp_up_strategy: Annotated[
@@ -261,13 +275,15 @@ class StressOptions:
             "linear|exponential",
             "Have the rate go from --ramp-up-start-rps to --ramp-up-end-rps over the requests of the run.",
             unset="the rate stays",
+            only=LOADS,
         ),
     ] = None
     ramp_up_start_rps: Annotated[
-        float | None, number("Rate at the start of the ramp.", least=0, most=10_000_000, unset="a ramp asks for it")
+        float | None,
+        number("Rate at the start of the ramp.", least=0, most=10_000_000, unset="a ramp asks for it", only=LOADS),
     ] = None
     ramp_up_end_rps: Annotated[
-        float | None, number("Rate at the end of the ramp.", least=0, most=10_000_000, unset="--rate")
+        float | None, number("Rate at the end of the ramp.", least=0, most=10_000_000, unset="--rate", only=LOADS)
     ] = None
     rate_shape: Annotated[
         str | None,
@@ -276,20 +292,28 @@ class StressOptions:
             "Rate over time: steps:5@30s,10@30s; spikes:EVERY,FOR,TIMES; onoff:ON,OFF; sine:PERIOD,DEPTH; see "
             "docs/arrivals.md.",
             unset="it stays",
+            only=LOADS,
         ),
     ] = None
     speed: Annotated[
-        float, Option(values.number, "X", "How much faster than recorded a replay goes.", above=0, most=1_000_000)
+        float,
+        Option(values.number, "X", "How much faster than recorded a replay goes.", above=0, most=1_000_000, only=LOADS),
     ] = 1.0
     replay_start_s: Annotated[
-        float, seconds("Time in the recording at which a replay starts, from its first request.", least=0)
+        float, seconds("Time in the recording at which a replay starts, from its first request.", least=0, only=LOADS)
     ] = 0.0
     replay_end_s: Annotated[
         float | None,
-        seconds("Time in the recording at which a replay ends.", above=0, unset="the end of the recording"),
+        seconds("Time in the recording at which a replay ends.", above=0, unset="the end of the recording", only=LOADS),
     ] = None
     timestamp_unit: Annotated[
-        str, choice("Unit of numbers in a column of timestamps; those written as dates say it themselves.", "s", "ms")
+        str,
+        choice(
+            "Unit of numbers in a column of timestamps; those written as dates say it themselves.",
+            "s",
+            "ms",
+            only=LOADS,
+        ),
     ] = "s"
     requests: Annotated[
         int | None,
@@ -299,12 +323,18 @@ class StressOptions:
                 1,
                 INT64,
                 unset="without a duration one pass over the data set, or 100 with a prompt",
+                only=LOADS,
             )
         ),
     ] = None
     duration_s: Annotated[
         float | None,
-        seconds("Time after which no request is started (30s, 2m, 1h).", above=0, unset="until all requests are sent"),
+        seconds(
+            "Time after which no request is started (30s, 2m, 1h).",
+            above=0,
+            unset="until all requests are sent",
+            only=LOADS,
+        ),
     ] = None
     precision: Annotated[
         float | None,
@@ -402,11 +432,12 @@ class StressOptions:
             "Further attempts for a request that found no connection, was told 429 or 5xx, or lost its connection.",
             0,
             100,
+            in_eval="5",
         ),
     ] = 0
-    cooldown_s: Annotated[float, seconds("Pause between the runs of a sweep.", least=0)] = 5.0
+    cooldown_s: Annotated[float, seconds("Pause between the runs of a sweep.", least=0, only=LOADS)] = 5.0
     resume: Annotated[
-        bool, switch("Go on with a sweep, or a set of runs, in --out: what is finished there is not run again.")
+        bool, switch("Go on with a sweep, a set of runs or an evaluation in --out: what is there is not asked again.")
     ] = False
     grace_s: Annotated[float, seconds("Time that running requests get to finish after an interrupt.", least=0)] = 30.0
     seed: Annotated[int, count("Seed of all that is random.", 0, INT64)] = 0
@@ -656,10 +687,10 @@ class StressOptions:
 
     out: Annotated[
         Path | None,
-        Option(values.path, "DIR", "Folder to write the run to.", unset="outputs/<time>-stress"),
+        Option(values.path, "DIR", "Folder to write to.", unset="outputs/<time>-COMMAND"),
     ] = None
     quiet: Annotated[bool, switch("Print nothing but errors.")] = False
-    json: Annotated[bool, switch("Print metrics.json to standard output instead of tables.")] = False
+    json: Annotated[bool, switch("Print metrics.json, or the summary in JSON, instead of tables.")] = False
 
     local: Annotated[
         str | None,

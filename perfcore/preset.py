@@ -46,12 +46,17 @@ def files_of(config_dir: Path | None) -> dict[str, Path]:
 
     Raises UserError for a folder that is not there.
     """
+    existing(config_dir)
     if config_dir is None:
         return builtin()
-    if not config_dir.is_dir():
-        raise UserError(f"--config-dir {config_dir} is no folder; give one with presets in models or datasets")
     own = [file for file in sorted((config_dir / "models").glob("*")) if file.suffix.lower() in (*FORMATS, ".py")]
     return builtin() | {file.stem: file for file in own}
+
+
+def existing(config_dir: Path | None) -> None:
+    """Raise UserError for a folder of presets that is not there."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise UserError(f"--config-dir {config_dir} is no folder; give one with presets in models, datasets or judges")
 
 
 def read_preset(name_or_file: str, pick: str | None, config_dir: Path | None = None) -> Preset:

@@ -97,6 +97,17 @@ CASES: list[tuple[str, str, str]] = [
     ("Option A is wrong. Option B is correct. Option C is wrong.", "B", "called right"),
     ("I believe **C** fits better than the rest of them", "C", "says"),
     ("The rest of them are worse than **C** by far.", "C", "bold"),
+    # the initial of a name
+    ("A. Smith wrote the text in 1912.", "", ""),
+    ("A. B. Smith argues that it is so.", "", ""),
+    ("A. Smith (1912) has it.", "", ""),
+    ("A. Paris is the capital.", "A", "beginning"),
+    ("A. The author states it.", "A", "beginning"),
+    ("A. He wrote it.", "A", "beginning"),
+    # keys and what is only supposed before them
+    ("Some words\n- **Choice**: C\nmore of them", "C", "says"),
+    ("{'choice': 'C', 'sure': 1}", "C", "says"),
+    ("If so,\nResult: C\nand no other one", "", ""),
     # prose
     ("A cat sat on the mat.", "", ""),
     ("I think that is it", "", ""),
@@ -211,6 +222,17 @@ def test_several_letters_are_compared_as_a_set_and_in_part() -> None:
 def test_a_hedge_is_no_answer_and_says_so() -> None:
     verdict = score("The answer is A. Or rather, the answer is A or B.", Sample(id="1", reference="A"), Choice())
     assert verdict == (0.0, None, "answer is", "the answer names several choices: A, B", {})
+
+
+def test_an_initial_is_the_letter_where_its_choice_begins_with_that_name() -> None:
+    text, other = "A. Smith wrote it.", {"A": "Jones wrote it", "B": "nobody"}
+    assert find(text, "AB", False, {"A": "Smith wrote it", "B": "nobody"}).letters == "A"
+    assert find(text, "AB", False, other).letters == ""
+
+
+def test_statements_far_from_the_end_are_read() -> None:
+    text = "So the answer is C. " + "Nothing of it is said here again. " * 40
+    assert find(text, "ABCD", False, {})[:2] == ("C", "answer is")
 
 
 CITIES = ["Paris", "New York", "York", "B cells"]

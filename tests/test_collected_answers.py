@@ -21,7 +21,6 @@ CHOICES_MISREAD = {
     ("B 力变大", "B", ""),
     ("D，A和B都对", "D", ""),
     ("abd", "ABD", ""),  # small letters in a row may be a word
-    ("A. Smith wrote the text in 1912.", "", "A"),  # as "A. The text says so"
     ("Based on the passage, the author implies that the war was lost. Option B says this.", "B", ""),
     ("A and D are clearly wrong. Between B and C, B is the stronger choice.", "B", ""),
 }

@@ -125,6 +125,11 @@ def test_dates_and_numeric_keys_of_a_file_become_what_json_can_say(tmp_path: Pat
     assert resolved(config=config).options.body == {"day": "2026-01-02", "1": {"2": "a"}}
 
 
+def test_a_folder_of_presets_that_is_not_there_is_refused_also_where_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--config-dir .*nowhere is no folder"):
+        resolved({"config_dir": str(tmp_path / "nowhere")})
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"--config nowhere\.toml: No such file"):
         resolved(config=Path("nowhere.toml"))

@@ -165,3 +165,9 @@ def test_files_of_examples_are_asked_for_with_those_of_the_rows(
     written(tmp_path / (there or "other"), [])
     with pytest.raises(UserError, match=rf"lacks {re.escape(lacks)} in .*; get them from http"):
         registry.files_of(registry.resolved(name, None), (tmp_path,))
+
+
+def test_a_folder_that_is_looked_into_anyway_is_named_once() -> None:
+    assert registry.data_dirs(Path("data"))[0] == Path("data")
+    assert len(registry.data_dirs(Path("data"))) == len(registry.data_dirs(None)) == 2
+    assert registry.data_dirs(registry.CACHE.expanduser())[0] == registry.CACHE.expanduser()

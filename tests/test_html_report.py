@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from perfcore.analysis.measured import Measured, due_in, select, window
+from perfcore.analysis.stats import summary
 from perfcore.records import scrapes, store
 from perfcore.report import (
     figures,
@@ -186,6 +187,28 @@ def test_messages_are_of_the_requests_that_are_measured(page: Path) -> None:
 def test_how_many_failed_is_a_headline(requests: dict[str, int], value: str, notes: list[str]) -> None:
     found = html_words.failures(requests)
     assert (found["value"], found["notes"]) == (value, notes)
+
+
+@pytest.mark.parametrize(
+    ("n", "p50", "p99"),
+    [
+        (1, "absent: p50 takes 2 values, and there is 1", "absent: p99 takes 100 values, and there is 1"),
+        (7, "of 7 only: moves from run to run", "absent: p99 takes 100 values, and there are 7"),
+        (100, None, "of 100 only: moves from run to run"),
+    ],
+)
+def test_a_headline_beyond_all_samples_is_left_out_with_its_reason(n: int, p50: str | None, p99: str) -> None:
+    found = summary(np.arange(n, dtype=np.float64))
+    for name, said in (("p50", p50), ("p99", p99)):
+        card = html_words.card({"latency": {"ttft_ms": found}, "absent": {}}, f"latency.ttft_ms.{name}", "TTFT", "ms")
+        assert card["notes"] == ([] if said is None else [said])
+        assert (card["value"] == "-") == (said is not None and said.startswith("absent"))
+
+
+def test_lengths_have_no_ticks_between_whole_tokens() -> None:
+    shown = html_tables.histogram("output-lengths", "Lengths", {"got": np.full(3, 8)})
+    assert shown is not None
+    assert shown["whole"]
 
 
 def test_a_data_set_is_told_by_its_name_and_what_was_set() -> None:

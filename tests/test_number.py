@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from evaluators.errors import EvaluationError
-from evaluators.formulas.numerals import numerals, plain, written
+from evaluators.formulas.numerals import last, numerals, plain, written
 from evaluators.number import Number, find, reference, score
 from evaluators.registry import evaluator
 from evaluators.sample import Sample
@@ -108,7 +108,7 @@ def said(answer: str) -> Iterator[str]:
 )
 def test_a_number_is_read_as_people_write_it(text: str, value: str) -> None:
     found = find(text)
-    assert found is not None and written(found.numeral.value) == value
+    assert found is not None and found.numeral is not None and written(found.numeral.value) == value
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_number_is_read_as_people_write_it(text: str, value: str) -> None:
 )
 def test_a_comma_is_the_mark_of_decimals_where_the_language_has_it(text: str, value: str) -> None:
     found = find(text, comma=True)
-    assert found is not None and written(found.numeral.value) == value
+    assert found is not None and found.numeral is not None and written(found.numeral.value) == value
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,96 @@ def test_a_tolerance_can_be_asked_for() -> None:
 def test_an_answer_without_a_number_is_wrong_and_says_why(text: str) -> None:
     verdict = score(text, Sample(id="1", reference="5"), Number())
     assert verdict.score == 0.0 and verdict.extracted is None and "no answer" in verdict.why
+
+
+NO_SINGLE_NUMBER = [
+    *("5, 6", "(5, 0)", "**5, 6**", "So we get\n5 and 6", "#### 5, 6", "#### 5x"),
+    *(
+        "\\boxed{5!}",
+        "\\boxed{5x}",
+        "\\boxed{5 x}",
+        "\\boxed{5n}",
+        "\\boxed{5\\pi}",
+        "\\boxed{5\\sqrt{2}}",
+        "\\boxed{\\sqrt{5}}",
+    ),
+    *(
+        "\\boxed{5+3}",
+        "\\boxed{-x+5}",
+        "\\boxed{5^2}",
+        "\\boxed{5^{2}}",
+        "\\boxed{5-15}",
+        "\\boxed{5/x}",
+        "\\boxed{\\frac{5}{x}}",
+    ),
+    *(
+        "\\boxed{5, 6}",
+        "\\boxed{(5,0)}",
+        "\\boxed{[5,6]}",
+        "\\boxed{5:30}",
+        "\\boxed{x>5}",
+        "\\boxed{5 \\text{ or } 6}",
+    ),
+    *("\\boxed{5 dollars and 50 cents}", "\\boxed{x = 5 \\text{ or } x = 6}", "\\boxed{5x} since 2 + 3 = 5"),
+    *(
+        "The answer is 5, 6",
+        "The answer is (5, 0).",
+        "The answer is 5 and 6.",
+        "The answer is $5x$.",
+        "The answer is 5:30.",
+    ),
+    *("The answer is \\boxed{5!}.", "Answer: \\boxed{5, 6}", "Answer: 5 or 6", "Answer: 5 to 6", "Answer: 5x"),
+]
+
+
+@pytest.mark.parametrize("text", NO_SINGLE_NUMBER)
+def test_what_is_more_than_one_number_is_not_its_first_one(text: str) -> None:
+    verdict = score(text, Sample(id="1", reference="5"), Number())
+    assert verdict.score == 0.0 and verdict.why == "no single number, where 5 is right"
+    assert verdict.extracted and verdict.extracted in text and verdict.rule
+
+
+ONE_NUMBER = [
+    *("5!", "The answer is 5!", "The answer is 5, not 6.", "The answer is 5, 3 more than 2.", "The answer is 5 a day."),
+    *("The answer is 5 books and 3 are left.", "The answer is **5**, and 6 was wrong.", "Answer: 5 (16 - 11)"),
+    *(
+        "So it is 2, 3 and 5 = 5",
+        "#### 5 apples",
+        "\\boxed{x=5}",
+        "\\boxed{2 \\times 2.5 = 5}",
+        "\\boxed{\\$5}",
+        "\\boxed{5\\%}",
+    ),
+    *("\\boxed{5 km/h}", "\\boxed{5/hour}", "\\boxed{5 (eggs)}", "\\boxed{5 \\text{ (in 2 days)}}", "\\boxed{5 m^2}"),
+    *(
+        "\\boxed{5\\text{ m}^{2}}",
+        "\\boxed{5^{\\circ}}",
+        "\\boxed{5^\\circ C}",
+        "\\boxed{\\{5\\}}",
+        "\\boxed{\\approx 5}",
+    ),
+    *(
+        "\\boxed{\\text{She has } 5 \\text{ eggs}} of 12",
+        "\\boxed{5\\, \\text{kg}}",
+        "\\boxed{5x} is wrong: \\boxed{5}",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", ONE_NUMBER)
+def test_one_number_may_have_units_and_words_around_it(text: str) -> None:
+    assert right(text, "5") == 1.0
+
+
+@given(
+    strategies.lists(
+        strategies.sampled_from(["1", "34", ",", ".", "/", "\n", " ", " x", " a ", "\\times ", "10^3", "3rd", "%"])
+    )
+)
+def test_the_last_number_is_the_same_whether_the_end_is_read_first_or_all(pieces: list[str]) -> None:
+    text = plain("".join(pieces))
+    every = [each for each in numerals(text) if not each.ordinal] or list(numerals(text))
+    assert last(text) == (every[-1] if every else None)
 
 
 @pytest.mark.parametrize("wanted", [None, "", "none", True, [5]])

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.text import Text
 
 from perfcore.analysis import metrics
-from perfcore.report import terminal
+from perfcore.report import layout, terminal
 from perfcore.report.text import clean, encodable, number
 from tests.reference.records import MS, run, streamed
 
@@ -138,3 +139,19 @@ def test_foreign_text_is_one_line_of_bounded_length() -> None:
 
 def test_half_a_surrogate_pair_can_be_written() -> None:
     assert encodable("a\ud83dz") == b"a\\ud83dz"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1"), ("TERM", "xterm-256color")])
+def test_only_a_terminal_with_colours_gets_them(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(name, value)
+    stream = Terminal()
+    layout.show(stream, lambda _: [Text("red", "red")])
+    assert ("\x1b" in stream.getvalue()) == (value == "xterm-256color")

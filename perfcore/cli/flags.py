@@ -9,28 +9,32 @@ import click
 
 from perfcore.commands.points import FLAGS
 from perfcore.errors import UserError
-from perfcore.option import Option
+from perfcore.option import Option, has
 from perfcore.options import OPTIONS, StressOptions, flag_of, variable_of
 
 
 def flags(command: str) -> list[click.Parameter]:
-    """One flag an option of a command. Values stay text, as their checks belong to the list; None or () without one."""
-    fields = [field for field in dataclasses.fields(StressOptions) if has(command, OPTIONS[field.name])]
-    return [flag(field.name, OPTIONS[field.name], field.default) for field in fields]
+    """One flag an option of a command. Values stay text, as their checks belong to the list; None or () without one.
+
+    Those that measure speed are understood by `perfcore eval`, too, but not shown: perfcore/config.py says why not.
+    """
+    fields = [
+        (field, OPTIONS[field.name])
+        for field in dataclasses.fields(StressOptions)
+        if has(command, OPTIONS[field.name]) or (command == "eval" and has("stress", OPTIONS[field.name]))
+    ]
+    return [flag(field.name, option, field.default, command) for field, option in fields]
 
 
-def has(command: str, option: Option) -> bool:
-    """Whether a command has an option."""
-    return not option.only or command in option.only
-
-
-def flag(name: str, option: Option, default: Any) -> click.Option:
+def flag(name: str, option: Option, default: Any, command: str) -> click.Option:
     """Flag of one option."""
-    words = f"{option.help} [{'; '.join(filter(None, (effect(option, default), variable_of(name))))}]"
+    words = f"{option.help} [{'; '.join(filter(None, (effect(option, default, command), variable_of(name))))}]"
+    hidden = not has(command, option)
     if not option.metavar:
         both = f"{flag_of(name)}/--no-{flag_of(name)[2:]}" if default else flag_of(name)
-        return click.Option([both, name], is_flag=True, default=None, help=words)
-    return click.Option([flag_of(name), name], type=str, metavar=option.metavar, multiple=option.many, help=words)
+        return click.Option([both, name], is_flag=True, default=None, help=words, hidden=hidden)
+    names, many = [flag_of(name), name], option.many
+    return click.Option(names, type=str, metavar=option.metavar, multiple=many, help=words, hidden=hidden)
 
 
 def spread(arguments: Sequence[str], flags: Collection[str], takers: Collection[str]) -> list[str]:
@@ -59,8 +63,10 @@ def spread(arguments: Sequence[str], flags: Collection[str], takers: Collection[
     return spread
 
 
-def effect(option: Option, default: Any) -> str:
+def effect(option: Option, default: Any, command: str = "") -> str:
     """What holds where a flag is not given, in words."""
+    if option.in_eval and command == "eval":
+        return f"without: {option.in_eval}"
     if option.unset:
         return f"without: {option.unset}"
     if default is False or default == () or default is dataclasses.MISSING:

@@ -98,8 +98,9 @@ def only(option: Option) -> str:
 
 def fallback(option: Option, default: Any) -> str:
     """What holds where an option is not given."""
+    elsewhere = f" In `perfcore eval`: {option.in_eval}." if option.in_eval else ""
     if option.unset:
-        return f"Without it: {option.unset}."
+        return f"Without it: {option.unset}.{elsewhere}"
     if default == () or default is dataclasses.MISSING:
         return ""
     return f"Default: `{str(default).lower() if isinstance(default, bool) else shown(option, default)}`."

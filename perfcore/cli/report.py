@@ -8,7 +8,10 @@ from pathlib import Path
 
 import click
 
+from perfcore.commands import summaries
 from perfcore.commands.counting import finish
+from perfcore.errors import UserError
+from perfcore.records.evaluation import is_evaluation
 from perfcore.records.series import is_series
 from perfcore.report import series, tune
 from perfcore.report.terminal import show
@@ -22,10 +25,16 @@ FIGURES = "perfcore.report.figures"  # a module by its name, not an import: matp
 @click.option("--html", is_flag=True, help="Print where report.html is instead of tables.")
 @click.option("--png", is_flag=True, help="Draw the plots of report.html as PNG under plots, and print where they are.")
 def command(run: Path, as_json: bool, html: bool, png: bool) -> None:
-    """Finish the folder of a run, or of several under one parent, and print its report; of a search what it found."""
+    """Finish the folder of a run, or of several under one parent, and print its report.
+
+    Of a search it prints what was found, of an evaluation the summary of its scores.
+    """
     if html or png:
         finish_all(run)
         click.echo("\n".join(map(str, written(run, html, png))))
+        return
+    if is_evaluation(run):
+        summaries.show(summaries.finish(run), run, as_json)
         return
     if (kept := run / (tune.JSON if as_json else tune.TEXT)).is_file():
         click.echo(kept.read_text(encoding="utf-8"), nl=False)
@@ -50,8 +59,10 @@ def print_summary(parent: Path, as_json: bool) -> None:
 
 
 def finish_all(folder: Path) -> None:
-    """Finish a run, or all of a folder of several."""
-    if is_series(folder):
+    """Finish a run, all of a folder of several, or an evaluation."""
+    if is_evaluation(folder):
+        summaries.finish(folder)
+    elif is_series(folder):
         series.finish_series(folder, finish)
     else:
         finish(folder)
@@ -62,4 +73,9 @@ def written(folder: Path, html: bool, png: bool) -> list[Path]:
     pages = sorted([*folder.glob("report*.html"), *(folder.glob("*/report*.html") if is_series(folder) else ())])
     draw: Callable[[Path], list[Path]] = importlib.import_module(FIGURES).draw if png else lambda _: []
     drawn = [path for page in pages for path in draw(page)]
+    if png and is_evaluation(folder):
+        raise UserError(
+            "the page of an evaluation has no plots; those of its runs are drawn by: perfcore report "
+            f"{folder}/runs/MODEL/RUN --png"
+        )
     return [*(pages if html else ()), *drawn]

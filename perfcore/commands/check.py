@@ -5,8 +5,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from perfcore.report.layout import framed
-from perfcore.report.terminal import WIDTH
+from perfcore.report.layout import WIDTH, framed
 from perfcore.report.text import clean
 from perfcore.run.check import Checked, Report
 

@@ -1,9 +1,7 @@
 """Answers scored: those of runs, of other tools, or collected for it."""
 
 import dataclasses
-import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from evaluators.statistics import summary
 from evaluators.statistics.repeats import sizes
-from evaluators.statistics.result import Result, decode
+from perfcore.commands import summaries, together
 from perfcore.commands.counting import finish
 from perfcore.commands.dry import dry
 from perfcore.commands.load import measure, notice
@@ -29,9 +25,7 @@ from perfcore.records import evaluation
 from perfcore.records.evaluation import Pair
 from perfcore.records.series import is_series
 from perfcore.redaction import redacted, redacted_command
-from perfcore.report import html_eval, series
-from perfcore.report.files import write
-from perfcore.report.text import encodable
+from perfcore.report import series
 from perfcore.run.collecting import Task, models_left, take_in_left
 from perfcore.run.download import download
 from perfcore.run.master import EXIT_INTERRUPTED, Outcome, stress
@@ -55,6 +49,10 @@ def evaluate(runs: tuple[Path, ...], given: dict[str, Any]) -> int:
     if dry_run:
         click.echo(dry(plan))
         return 0
+    if len(runs) > 1 and any(map(evaluation.is_evaluation, runs)):
+        together.refuse_mixed(runs)
+        together.refuse_flags(plan.resolved[0].origins)
+        return together.put_together(runs, options, command_line())
     if runs and not is_collected(runs):
         chosen = all_ready(of_runs(runs, finish, options.config_dir), options)
         code = scored(evaluation.create(options.out or own_folder(runs), again=True), chosen, options)
@@ -243,14 +241,9 @@ def scored(folder: Path, chosen: Sequence[Ready], options: StressOptions) -> int
                 say("stopped while answers were judged; the same command goes on with those that are left")
                 return EXIT_INTERRUPTED
             say(f"scored {one.lot.model}, {one.lot.file}: {len(one.lot.lines):,} answers by {by_what(one)}")
-        results = results_in(folder)
-        write_summary(folder, results)
-        html_eval.write_page(folder)
-    if options.json:
-        click.echo(json.dumps(summary.as_json(results), indent=2, ensure_ascii=False))
-    elif not options.quiet:
-        click.echo(summary.text(results, width()))
-        click.echo(f"\n{folder}")
+    results = summaries.finish(folder)
+    if options.json or not options.quiet:
+        summaries.show(results, folder, options.json)
     return 0
 
 
@@ -277,28 +270,6 @@ def with_settings(options: StressOptions, settings: Mapping[str, Any]) -> Stress
         if settings.get(name) is not None and getattr(options, name) == getattr(default, name)
     }
     return dataclasses.replace(options, **kept)
-
-
-def results_in(folder: Path) -> list[Result]:
-    """All results of an evaluation, in the order of their names."""
-    files = sorted((folder / "results").glob("*/*.json"))
-    with mendable():
-        return [decode(file.read_bytes(), str(file)) for file in files]
-
-
-def write_summary(folder: Path, results: Sequence[Result]) -> None:
-    """The summary as text, Markdown, CSV and JSON."""
-    place = folder / "summary"
-    place.mkdir(exist_ok=True)
-    write(place / "summary.txt", encodable(summary.text(results) + "\n"))
-    write(place / "summary.md", encodable(summary.markdown(results) + "\n"))
-    write(place / "summary.csv", encodable(summary.csv_text(results)))
-    write(place / "summary.json", msgspec.json.format(msgspec.json.encode(summary.as_json(results)), indent=2) + b"\n")
-
-
-def width() -> int:
-    """Columns of the terminal, or as many as a table likes where there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def logged(folder: Path, say: Say) -> Say:

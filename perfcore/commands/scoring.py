@@ -26,8 +26,8 @@ from evaluators.statistics.result import Result, encode
 from perfcore.commands.lots import Lot
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
+from perfcore.records.files import write
 from perfcore.records.inflight import in_flight
-from perfcore.report.files import write
 from perfcore.run.asking import questions
 from perfcore.run.collecting import places_of
 from perfcore.run.judges import Panel, panel_of
@@ -43,6 +43,9 @@ JUDGE_KEYS = (
     *("url", "model", "dialect", "api_key_env", "api_key_file"),
     *("concurrency", "timeout_s", "retries", "max_tokens", "temperature", "body"),
 )
+
+
+SCORE_AGAIN = "make room or give access, and score again with the same command, or with --rescore"
 
 
 @contextmanager
@@ -198,10 +201,10 @@ def result_of_lot(chosen: Ready, folder: Path, ask: Ask, say: Say) -> Result:
     notes += remarks(result, everything, asked_tokens(lot), lot.settings.get("body"), lot.asked is not None)
     result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told, notes=notes)
     place = folder / "results" / lot.model / f"{lot.file}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
     if options.dump_details:
-        write(place.with_suffix(".jsonl"), b"".join(msgspec.json.encode(one) + b"\n" for one in everything))
-    write(place, encode(result))
+        found_of_each = b"".join(msgspec.json.encode(one) + b"\n" for one in everything)
+        write(place.with_name(f"{lot.file}.jsonl"), found_of_each, SCORE_AGAIN)
+    write(place, encode(result), SCORE_AGAIN)
     return result
 
 

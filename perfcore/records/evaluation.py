@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from perfcore.errors import UserError
+from perfcore.records import files
 from perfcore.records.folder import OUTPUTS, create_folder
 
 EVAL_SCHEMA = "perfcore.eval/1"
@@ -58,11 +59,14 @@ def create(given: Path | None, *, again: bool) -> Path:
 
 
 def latest() -> Path:
-    """The newest folder of an evaluation among the outputs. Raises UserError where there is none."""
+    """The newest folder among the outputs of an evaluation that asked for answers. Raises UserError without one."""
     found = [folder for folder in OUTPUTS.glob(f"*-{COMMAND}*") if is_evaluation(folder)]
-    if not found:
-        raise UserError(f"--reuse latest finds no evaluation in {OUTPUTS}; give its folder, or leave it out")
-    return max(found, key=lambda folder: (folder / EVAL).stat().st_mtime_ns)
+    found.sort(key=lambda folder: (folder / EVAL).stat().st_mtime_ns, reverse=True)
+    if (newest := next((folder for folder in found if read(folder).pairs), None)) is not None:
+        return newest
+    raise UserError(
+        f"--reuse latest finds no evaluation in {OUTPUTS} that asked for answers; give its folder, or leave it out"
+    )
 
 
 def read(folder: Path) -> Described:
@@ -86,12 +90,7 @@ def describe(folder: Path, command: list[str], options: dict[str, Any], pairs: l
     kept = [pair for pair in before if (pair.model, pair.file) not in own]
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
     content = Described(EVAL_SCHEMA, now, command, options, [*kept, *pairs])
-    new = folder / f"{EVAL}.new"
-    try:
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-        new.replace(folder / EVAL)
-    except OSError as error:
-        raise UserError(f"cannot write {folder / EVAL}: {error.strerror}; make room or give access") from None
+    files.write(folder / EVAL, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 A line is one of outputs.jsonl with `question`, the key of what was asked; `index` is its place among the questions.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,16 +111,17 @@ def text_of(raw: msgspec.Raw | None) -> str:
 
 def write(path: Path, lines: Iterable[Kept]) -> None:
     """Write a file as a whole, its lines in the order of questions and repeats."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.writelines(one.line for one in sorted(lines, key=lambda one: (one.head.index, one.head.repeat)))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {path}: {error.strerror}; the runs below {path.parents[2] / 'runs'} have all answers: make "
             "room and go on with --resume"

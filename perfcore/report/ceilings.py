@@ -1,16 +1,12 @@
 """What a machine can, as a table, and what share of it a run has used, as a line."""
 
-import io
 from typing import Any
 
-from rich.console import Console
-
 from perfcore.records.machine import NEVER, Calibration, Edge
-from perfcore.report.layout import framed
+from perfcore.report.layout import framed, rendered
 
 UNITS = {"events": "events/s", "requests": "requests/s", "connections": "new connections/s"}
 DISTURBED = 0.05
-WIDTH = 120
 
 
 def used(validity: dict[str, Any], absent: dict[str, str]) -> str | None:
@@ -47,11 +43,7 @@ def table(found: Calibration) -> str:
         shown.add_column(unit, overflow="fold")
     for each in found.ceilings:
         shown.add_row(str(each.workers), *(cell(getattr(each, kind)) for kind in UNITS))
-    target = io.StringIO()
-    console = Console(file=target, width=WIDTH, highlight=False, emoji=False, color_system=None)
-    console.print(shown)
-    lines = [line.rstrip() for line in target.getvalue().splitlines()]
-    return "\n".join([*lines, *remarks(found)])
+    return rendered([shown]) + "\n".join(remarks(found))
 
 
 def cell(edge: Edge) -> str:

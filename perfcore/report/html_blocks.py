@@ -85,9 +85,9 @@ def plot(
 ) -> Block | None:
     """Curves over one x; None where there is nothing to draw.
 
-    `more`: `steps` (x are edges, and values hold between two of them), `log` (both axes can be switched to logarithms,
-    and x begins so), `share` (y goes from 0 to 1), `time` (x is shared with the other plots over time), `window` (start
-    and end that are shaded), `note`, `term`.
+    `more`: `steps` (x are edges, and values hold between two of them), `whole` (no ticks between whole numbers), `log`
+    (both axes can be switched to logarithms, and x begins so), `share` (y goes from 0 to 1), `time` (x is shared with
+    the other plots over time), `window` (start and end that are shaded), `note`, `term`.
     """
     drawn = [one for one in series if any(value is not None for value in one["values"])]
     if not drawn or x.size < 2:

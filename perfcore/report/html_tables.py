@@ -108,7 +108,7 @@ def histogram(name: str, title: str, known: Mapping[str, Any]) -> Block | None:
         for (who, values), colour in zip(known.items(), ALL_COLOURS, strict=False)
     ]
     note = f"Bins of {number(int(width))} token{'s' if width > 1 else ''}."
-    return plot(name, title, bins, curves, "tokens", "requests", steps=True, note=note)
+    return plot(name, title, bins, curves, "tokens", "requests", steps=True, whole=True, note=note)
 
 
 def connections(metrics: Metrics) -> Iterator[Block | None]:

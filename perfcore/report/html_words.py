@@ -1,8 +1,10 @@
 """The top of the page: whether the numbers can be trusted, and the numbers that a run is made for."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from perfcore.analysis.stats import PERCENTILES
 from perfcore.report import ceilings, levels, steady
 from perfcore.report.html_blocks import Block, foreign, lines, pairs, table
 from perfcore.report.layout import pick
@@ -125,10 +127,9 @@ def card(metrics: Metrics, key: str, label: str, unit: str) -> Block:
     interval = (found.get("ci95") or {}).get(name) if isinstance(found.get("ci95"), dict) else None
     term = group if group.startswith("latency.") else key
     shown: Block = {"label": label, "value": number(value), "unit": unit, "term": term, "notes": []}
-    if value is None:
-        shown["unit"] = ""
-        shown["notes"] = [f"absent: {clean(why(metrics, key), 200)}"]
-        return shown
+    if value is None or beyond_all(name, found):
+        reason = clean(why(metrics, key), 200) if value is None else too_few(name, found)
+        return shown | {"value": NONE, "unit": "", "notes": [f"absent: {reason}"]}
     if interval is not None:
         low, high = interval
         half = f"± {50 * (high - low) / abs(value):.2g} %, " if value else ""
@@ -139,6 +140,18 @@ def card(metrics: Metrics, key: str, label: str, unit: str) -> Block:
     if key == "concurrency.mean" and found.get("asked") is not None:
         shown["notes"].append(f"{number(found['asked'])} asked for")
     return shown
+
+
+def beyond_all(name: str, found: Mapping[str, Any]) -> bool:
+    """Whether it is a percentile beyond which not even one sample lies: nearly the largest of few."""
+    return name in PERCENTILES and found["n"] * (1000 - PERCENTILES[name]) < 1000
+
+
+def too_few(name: str, found: Mapping[str, Any]) -> str:
+    """Why such a percentile is left out."""
+    wanted = math.ceil(1000 / (1000 - PERCENTILES[name]))
+    there = f"there {'is' if found['n'] == 1 else 'are'} {number(found['n'])}"
+    return f"{name.replace('_', '.')} takes {number(wanted)} values, and {there}"
 
 
 def why(metrics: Metrics, key: str) -> str:
@@ -208,7 +221,10 @@ def class_row(one: Mapping[str, Any]) -> list[str]:
 
 
 def cell(one: Mapping[str, Any], key: str) -> str:
-    """A number; a star marks a percentile that the sample does not support."""
+    """A number; a star marks a percentile that the sample does not support, and one beyond all samples is absent."""
     name, _, part = key.partition(".")
-    few = part and part in ((one.get(name) or {}).get("unsupported") or ())
+    found = one.get(name) or {}
+    few = part and part in (found.get("unsupported") or ())
+    if few and beyond_all(part, found):
+        return NONE
     return number(pick(dict(one), key)) + ("*" if few else "")

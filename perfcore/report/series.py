@@ -18,6 +18,7 @@ from perfcore.analysis.knee import knee
 from perfcore.errors import UserError
 from perfcore.records import series
 from perfcore.report.files import write as write_file
+from perfcore.report.layout import pick
 from perfcore.report.text import NONE, clean, encodable, number
 
 SCHEMA = "perfcore.summary/1"
@@ -126,13 +127,6 @@ def point_of(parent: Path, asked: Mapping[str, Any], metrics_of: Callable[[Path]
         "verdict": pick(metrics, "validity.verdict"),
         "reasons": [reason for reason in pick(metrics, "validity.reasons") or () if reason["level"] != "note"],
     }
-
-
-def pick(tree: Any, key: str) -> Any:
-    """Value under a dotted key; None where any part of it is missing."""
-    for name in key.split("."):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree
 
 
 def unsupported(metrics: Metrics | None) -> list[str]:

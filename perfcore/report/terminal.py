@@ -3,23 +3,19 @@
 Made from metrics.json alone.
 """
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from perfcore.records.taxonomy import explained
 from perfcore.report import ceilings, classes, diagnosis, layout, levels, service, steady
-from perfcore.report.layout import framed, pick
+from perfcore.report.layout import WIDTH, framed, pick
 from perfcore.report.text import NONE, clean, listing, number
-
-# Width of report.txt and of output that is no terminal: wide enough for every column.
-WIDTH = 120
 
 # Rows of the first table: what metrics.json calls it, and what a person does.
 ROWS = {
@@ -59,34 +55,13 @@ COLOURS = {"valid": "green", "suspect": "yellow", "client limited": "red", "note
 
 
 def show(metrics: dict[str, Any], folder: Path | None, stream: TextIO) -> None:
-    """Print the report: in colour and as wide as the terminal, or plain and 120 columns wide where there is none.
-
-    What the stream's encoding lacks is replaced by a question mark.
-    """
-    terminal = stream.isatty()
-    console = Console(file=stream, width=None if terminal else WIDTH)
-    shown = render(
-        metrics, folder, console.width, colour=terminal and console.color_system is not None and not console.no_color
-    )
-    encoding = stream.encoding or "utf-8"
-    stream.write(shown.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    """Print the report, in colour and as wide as the terminal where it is one."""
+    layout.show(stream, lambda width: parts(metrics, folder, width))
 
 
 def render(metrics: dict[str, Any], folder: Path | None, width: int = WIDTH, colour: bool = False) -> str:
     """The report as text of at most `width` columns; with ANSI colours if asked for."""
-    target = io.StringIO()
-    console = Console(
-        file=target,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        legacy_windows=False,
-        highlight=False,
-        emoji=False,
-    )
-    console.print(Group(*parts(metrics, folder, width)))
-    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
+    return layout.rendered(parts(metrics, folder, width), width, colour)
 
 
 def parts(metrics: dict[str, Any], folder: Path | None, width: int) -> Iterator[RenderableType]:

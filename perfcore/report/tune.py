@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perfcore.analysis import decision
-from perfcore.analysis.decision import CLIENT, Decision, pick
+from perfcore.analysis.decision import CLIENT, Decision
 from perfcore.analysis.search import FOUND, NOTHING, Answer, Bounds
 from perfcore.analysis.slo import FAILS, MEETS, UNDECIDED
 from perfcore.report.files import write as write_file
+from perfcore.report.layout import pick
 from perfcore.report.text import NONE, clean, encodable, number
 
 SCHEMA = "perfcore.tune/1"
@@ -95,7 +96,7 @@ def entry(point: Point) -> dict[str, Any]:
         "limit": point.decided.limit._asdict() if point.decided.limit else None,
         "runs": list(point.folders),
         "objectives": point.decided.objectives,
-        "metrics": {key: pick(point.metrics[-1], *key.split(".")) for key in KEPT},
+        "metrics": {key: pick(point.metrics[-1], key) for key in KEPT},
     }
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
-from perfcore.records import predictions
+from perfcore.records import files, predictions
 from perfcore.records.predictions import Place
 from perfcore.redaction import redacted
 from perfcore.run.asking import Asked, Question, changed, missing, numbered, picker, questions
@@ -122,8 +122,7 @@ def ask(task: Task, wanted: Sequence[Place], send: Send, finish: Finish) -> Coll
     """Make a run of what is missing and take its answers in."""
     folder = next_run(task)
     note = asked_file(folder)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_bytes(msgspec.json.encode(list(wanted)))
+    files.write(note, msgspec.json.encode(list(wanted)))
     chosen = picker([Asked(*one) for one in wanted])
     try:
         outcome = send(dataclasses.replace(task.options, out=folder), chosen)
@@ -258,5 +257,4 @@ def keep_state(task: Task, asked: Asking) -> None:
         questions = {question.key: question.digest for _, question in asked[dataset]}
         subsets = {question.key: question.subset for _, question in asked[dataset] if question.subset}
         state = State(settings_of(task.options), questions, task.repeats[dataset], subsets)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")
+        files.write(path, msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n")

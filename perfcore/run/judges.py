@@ -12,6 +12,7 @@ from evaluators.errors import EvaluationError
 from evaluators.judging.judge import Contract, JudgeSettings, Judging, Tags, check_contract, strategy_of
 from evaluators.settings import Evaluation
 from perfcore.errors import UserError
+from perfcore.option import has
 from perfcore.options import OPTIONS, StressOptions, key_of
 from perfcore.tables import FORMATS, read_table
 from perfcore.workload import catalogue
@@ -159,7 +160,7 @@ def options_of(judge: JudgeSettings, rows: Path, out: Path) -> StressOptions:
     values: dict[str, Any] = {}
     for key, value in judge.options.items():
         name = NAMES.get(key, key)
-        if name not in OPTIONS or name in NOT_OPTIONS or OPTIONS[name].only:
+        if name not in OPTIONS or name in NOT_OPTIONS or not has("stress", OPTIONS[name]):
             raise UserError(f"the judge {judge.name}: options has {key!r}, which is no option of it; leave it out")
         try:
             values[name] = OPTIONS[name].check(value)

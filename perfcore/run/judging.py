@@ -175,22 +175,28 @@ def ask_for(
 
 
 def write_rows(path: Path, asked: Iterable[Question], samples: Sequence[Sample]) -> None:
-    """The questions as rows of a data set, each named by its key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for question in asked:
-            sample = samples[question.sample]
-            plain = len(question.messages) == 1 and isinstance(question.messages[0]["content"], str)
-            said = {"prompt": question.messages[0]["content"]} if plain else {"messages": question.messages}
-            meta = {
-                "id": name_of(sample),
-                "repeat": sample.repeat or 0,
-                "turn": sample.turn,
-                "judge": question.judge,
-                "judge_repeat": question.repeat,
-                "swapped": question.swapped,
-            }
-            file.write(_encode({"id": question.key, **said, "meta": meta}) + b"\n")
+    """The questions as rows of a data set, each named by its key. Raises UserError where the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.writelines(row_of(question, samples[question.sample]) for question in asked)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; make room and go on with --resume") from None
+
+
+def row_of(question: Question, sample: Sample) -> bytes:
+    """A question to a judge as a line."""
+    plain = len(question.messages) == 1 and isinstance(question.messages[0]["content"], str)
+    said = {"prompt": question.messages[0]["content"]} if plain else {"messages": question.messages}
+    meta = {
+        "id": name_of(sample),
+        "repeat": sample.repeat or 0,
+        "turn": sample.turn,
+        "judge": question.judge,
+        "judge_repeat": question.repeat,
+        "swapped": question.swapped,
+    }
+    return _encode({"id": question.key, **said, "meta": meta}) + b"\n"
 
 
 def take_in(place: Place, judge: str, file: Path) -> dict[str, Reply]:

@@ -1,8 +1,13 @@
 """Memory that the master shares with its workers: anonymous files, gone when the last process that holds them is."""
 
+import errno
 import mmap
 import os
 from dataclasses import dataclass
+
+from perfcore.errors import UserError
+
+LIMITS = {errno.EFBIG: "ulimit -f", errno.ENOMEM: "ulimit -v", errno.EMFILE: "ulimit -n"}
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,23 @@ class SharedMemory:
 
 
 def allocate(name: str, size: int) -> SharedMemory:
-    """Zeroed memory of `size` bytes; pages are taken when they are first touched."""
-    file = os.memfd_create(f"perfcore-{name}", os.MFD_CLOEXEC)
-    os.ftruncate(file, size)
-    return SharedMemory(file, mmap.mmap(file, size))
+    """Zeroed memory of `size` bytes; pages are taken when they are first touched.
+
+    Raises UserError where the limits of this process do not allow it.
+    """
+    try:
+        file = os.memfd_create(f"perfcore-{name}", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(file, size)
+            return SharedMemory(file, mmap.mmap(file, size))
+        except OSError:
+            os.close(file)
+            raise
+    except OSError as error:
+        raise UserError(
+            f"cannot share {-(-size // 2**20):,} MiB of memory with the workers: {error.strerror}; raise the limit "
+            f"({LIMITS.get(error.errno or 0, 'ulimit -a shows them')}), or give a smaller --ring-mib or fewer --workers"
+        ) from None
 
 
 def attach(file: int, *, readonly: bool = False) -> mmap.mmap:

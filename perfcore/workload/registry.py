@@ -89,7 +89,10 @@ class Found(NamedTuple):
 
 def data_dirs(given: Path | None) -> tuple[Path, ...]:
     """Folders in which files of data sets are looked for, in this order."""
-    return (*([given] if given is not None else []), HERE, CACHE.expanduser())
+    found: dict[Path, Path] = {}
+    for folder in (*([given] if given is not None else []), HERE, CACHE.expanduser()):
+        found.setdefault(folder.absolute(), folder)
+    return tuple(found.values())
 
 
 def resolved(text: str, config_dir: Path | None) -> DataSet:

@@ -19,7 +19,7 @@ function answersBox(block) {
       renew({});
     });
   });
-  const more = make("button", { type: "button" }, "show more");
+  const more = make("button", { type: "button", class: "more" }, "show more");
   more.addEventListener("click", () => { state.shown += PAGE; fill(); });
 
   function renew(change) {

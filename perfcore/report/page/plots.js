@@ -106,9 +106,9 @@ function build(plot) {
       y: { range: (chart, low, high) => (block.share && !plot.tail ? [0, 1] : [0, high > 0 ? high * 1.06 : 1]) },
     },
     axes: [
-      { ...axis, label: block.x_label, labelSize: 20, labelFont: "12px system-ui, sans-serif", size: 32, values: labels(logarithmic, block.wide_x),
+      { ...axis, incrs: block.whole ? WHOLE_STEPS : undefined, label: block.x_label, labelSize: 20, labelFont: "12px system-ui, sans-serif", size: 32, values: labels(logarithmic, block.wide_x),
         splits: block.wide_x && block.x.length <= FEW_LOADS ? (chart, at, low, high) => block.x.filter((load) => load >= low && load <= high) : undefined, filter: block.wide_x ? (chart, ticks) => ticks : undefined },
-      { ...axis, size: 62, values: plot.tail ? (chart, ticks) => ticks.map(tailLabel) : labels(false),
+      { ...axis, size: 62, incrs: block.whole ? WHOLE_STEPS : undefined, values: plot.tail ? (chart, ticks) => ticks.map(tailLabel) : labels(false),
         splits: plot.tail ? (chart, at, low, high) => TAILS.map((share) => -Math.log10(1 - share)).filter((one) => one <= high) : undefined,
         label: block.y_label, labelSize: 20, labelFont: "12px system-ui, sans-serif" },
     ],
@@ -173,6 +173,9 @@ function nameDots(plot, chart) {
   });
   ctx.restore();
 }
+
+// Distances of ticks where nothing lies between whole numbers.
+const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
 
 // Ticks with as many digits as tell them from each other.
 function labels(logarithmic, exact) {

@@ -64,11 +64,13 @@ function theme() {
   addEventListener("beforeprint", () => {
     before = root.dataset.theme || null;
     root.dataset.theme = "light";
+    root.classList.add("paper");
     redraw();
   });
   addEventListener("afterprint", () => {
     if (before) root.dataset.theme = before;
     else delete root.dataset.theme;
+    root.classList.remove("paper");
     redraw();
   });
 }
