@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from perfcore.versions import SCORING, scoring_versions
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("perfcore", "perfcore_ext", "evaluators")
 SENT = (
@@ -70,3 +72,9 @@ def test_every_library_that_is_imported_is_declared() -> None:
     used = set.union(*map(imported, PACKAGES)) - sys.stdlib_module_names - {*PACKAGES}
     assert len(used) > 10
     assert {OTHERWISE.get(name, name) for name in used} - declared == set()
+
+
+def test_a_score_says_which_libraries_it_comes_from() -> None:
+    used = imported("evaluators") - sys.stdlib_module_names - {*PACKAGES, "msgspec", "rich"}
+    assert used == {name.replace("-", "_") for name in SCORING}
+    assert "not installed" not in scoring_versions().values()

@@ -115,6 +115,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     by_concurrency: list[Slice] = []  # requests in flight when the answer was asked for
     judges: dict[str, Any] | None = None  # what they were asked, and how often rule and judge agree
     notes: list[str] = []
+    libraries: dict[str, str] = {}  # versions of what the answers were read and compared with
     items: Items
 
 

@@ -32,6 +32,7 @@ from perfcore.run.asking import questions
 from perfcore.run.collecting import places_of
 from perfcore.run.judges import Panel, panel_of
 from perfcore.run.judging import Ask, Place, Say, judge
+from perfcore.versions import scoring_versions
 from perfcore.workload.natural import natural
 from perfcore.workload.registry import DataSet, data_dirs, open_dataset, resolved
 from perfcore.workload.selection import args_of
@@ -199,7 +200,9 @@ def result_of_lot(chosen: Ready, folder: Path, ask: Ask, say: Say) -> Result:
         result = figures_of(everything, lot, way, job, options)
     notes = [*lot.notes, *(judges.remarks(told) if told is not None else ()), *result.notes]
     notes += remarks(result, everything, asked_tokens(lot), lot.settings.get("body"), lot.asked is not None)
-    result = msgspec.structs.replace(result, by_concurrency=by_load, judges=told, notes=notes)
+    result = msgspec.structs.replace(
+        result, by_concurrency=by_load, judges=told, notes=notes, libraries=scoring_versions()
+    )
     place = folder / "results" / lot.model / f"{lot.file}.json"
     if options.dump_details:
         found_of_each = b"".join(msgspec.json.encode(one) + b"\n" for one in everything)
