@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from evaluators.choices.letters import SHORT, Case, case_of, in_order, in_words, plain
+from evaluators.choices.letters import SHORT, Case, case_of, in_order, plain
 from evaluators.choices.places import (
     begins,
     bold,
@@ -149,7 +149,7 @@ def whole_choice(case: Case) -> str:
     said = (
         " ".join(case.low[: 2 * SHORT].split()).strip(" $.*\"'") if case.choices and len(case.low) < 2 * SHORT else ""
     )
-    same = [letter for letter, words in in_words(case.choices).items() if words == said]
+    same = [letter for letter, words in case.choices.items() if words == said]
     return same[0] if len(same) == 1 else ""
 
 

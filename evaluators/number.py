@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from evaluators.errors import EvaluationError
-from evaluators.formulas.numerals import Numeral, last, number, numerals, plain, written
+from evaluators.formulas.numerals import CURRENCY, Numeral, last, number, numerals, plain, written
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
@@ -40,7 +40,38 @@ FILLER = re.compile(
 )
 SIGN_APART = re.compile(r"\A\s*([-\u2212])\s+(?=\d)")
 FILLER_OF_LINE = re.compile(r"[\s*:_`]*")
+# What makes a number a part of something else: 5x, 5\\pi, 5^2, 5 + 3; a degree sign, 5 m/s and 5/hour do not.
+PART_AFTER = re.compile(
+    r"(?:\s?[xyzn](?![\w'\u2019])|[abiqruvw](?![\w'\u2019])|\}\s?\{|\s?\^(?!\s?(?:\{\s?)?(?:\\circ|\\?text|[a-z]{2}))|\s?\\(?:pi|sqrt|sin|cos|tan|log|ln)\b"
+    r"|\s?(?:[-+*/\u00d7\u00f7\u2212\u2013]|\\(?:times|cdot|div|pm)\b)\s?(?:\d|[a-z](?![a-z])|[({\\]))|\s?[\u03c0\u221a]"
+)
+PART_BEFORE = re.compile(
+    r"(?:[+*/^\u00d7\u00f7\u221a<>\u2264\u2265]|[\w)}]\s?[-\u2212]|\\(?:times|cdot|div|pm|sqrt|log|ln|sin|cos|tan|pi|[lg]eq?|[lg]t)|\}\s?(?=\{))"
+    r"\s?[({\[]*\s?\Z"
+)
+BANG = re.compile(r"\s?!")
+# After a number at the beginning of a sentence: further ones, of which it is only the first.
+ANOTHER = re.compile(
+    rf"!?\s?[:\uff1a]\d\d\b|!\s?[$\\}}]|\s?(?:or|to|\u6216)\s{CURRENCY}?\s?\d"
+    rf"|\s{{0,2}}(?:[,;\u3001]|,?\s?(?:and|&)\s|\u548c)\s{{0,2}}{CURRENCY}?[-\u2212]?\d[\d.,]*(?=\s?(?:[,;)\]}}$*\u3001\u3002]|(?:and|or)\b|\Z))",
+    re.IGNORECASE,
+)
+LIST = re.compile(r"[(\[{]?\s?-?\d[\d.]*(?:\s?(?:[,;\u3001]\s?(?:and|or)?|and|or)\s?-?\d[\d.]*){1,30}\s?[)\]}]?")
+BOXED_FIRST = re.compile(r"[\s:*_`$(\[]*\\(?:boxed|fbox)\s*\{")
+SPACE = re.compile(r"\\[ ,;:!]|~|\\q?quad\b")
+REMARK = re.compile(r"(?<=[\d\s}])\s?\([^()]*[A-Za-z][^()]*\)")
+POWER_OF_UNIT = re.compile(r"(?<=[A-Za-z}])\s?\^\s?\{?\s?-?[23]\s?\}?")
+SOLUTIONS = re.compile(r"[a-z]\s?=[^=]*(?:[,;]|\b(?:or|and)\b)[^=\d]*=")
+MARKS = " \t\n*_`$."
 END_OF_SENTENCE = re.compile(r"\n|(?<!\bRs)[.!?](?=\s|$)|\u3002")
+
+# Each rule's name, its words, and texts without one of which they are not there.
+RULES = (
+    ("####", HASHES, ("####",)),
+    ("answer is", ANSWER_IS, ("answer", "\u7b54")),
+    ("boxed", BOXED, ("\\boxed", "\\fbox")),
+    ("answer:", ANSWER_COLON, ("answer", "\u7b54")),
+)
 
 
 class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,10 +85,11 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Found(NamedTuple):
-    """The number that was taken for the answer, and the rule that found it."""
+    """The number that was taken for the answer, and the rule that found it; `said` where that is no single number."""
 
-    numeral: Numeral
+    numeral: Numeral | None
     rule: str
+    said: str = ""
 
 
 def score(text: str, sample: Sample, settings: Number) -> Verdict:
@@ -70,6 +102,8 @@ def score(text: str, sample: Sample, settings: Number) -> Verdict:
     found = find(text, prefixes(tuple(settings.prefix)), comma)
     if found is None:
         return Verdict(0.0, None, "", NOTHING_FOUND)
+    if found.numeral is None:
+        return Verdict(0.0, found.said, found.rule, f"no single number, where {written(wanted)} is right")
     readings = (found.numeral.value, *found.numeral.others)
     if wanted in readings:
         return Verdict(1.0, written(wanted), found.rule, "equal")
@@ -92,7 +126,8 @@ def reference(value: Any) -> Fraction:
 def _reference(text: str) -> Fraction | None:
     whole = number(text)
     found = find(text, ()) if whole is None else None
-    return whole.value if whole is not None else None if found is None else found.numeral.value
+    numeral = whole or (found and found.numeral)
+    return numeral.value if numeral else None
 
 
 @lru_cache(maxsize=64)
@@ -111,12 +146,17 @@ def find(text: str, before: Sequence[re.Pattern[str]] = (), comma: bool = False)
     told = _told(text, before, comma)
     if told is not None:
         return told
+    line = text.rstrip(MARKS).rpartition("\n")[2].lstrip(MARKS)
+    if len(line) <= LONGEST and LIST.fullmatch(line) and number(line, comma) is None:
+        return Found(None, "last number", line)
     numeral = last(text, comma)
     return None if numeral is None else Found(numeral, "last number")
 
 
 def _end_of_answer(text: str, comma: bool) -> int:
     """Where the model begins a further question; the end of the text if it does not, or has no answer until there."""
+    if ":" not in text and "\uff1a" not in text:
+        return len(text)
     first = next(numerals(text, comma), None)
     invented = QUESTION.search(text, first.end) if first is not None else None
     return len(text) if invented is None else invented.start()
@@ -125,32 +165,29 @@ def _end_of_answer(text: str, comma: bool) -> int:
 def _told(text: str, before: Sequence[re.Pattern[str]], comma: bool) -> Found | None:
     """The number that words say is the answer, by the first rule that finds one."""
     for each in before:
-        if (numeral := _after(each, text, comma)) is not None:
-            return Found(numeral, "prefix")
-    rules = (("####", HASHES), ("answer is", ANSWER_IS), ("boxed", BOXED), ("answer:", ANSWER_COLON))
-    for name, words in rules:
-        if (numeral := _after(words, text, comma, sentence=words is ANSWER_IS)) is not None:
-            return Found(numeral, name)
+        if (found := _after("prefix", each, text, comma)) is not None:
+            return found
+    low = text.lower()
+    for name, words, signs in RULES:
+        if any(sign in low for sign in signs) and (found := _after(name, words, text, comma)) is not None:
+            return found
     return None
 
 
-def _after(words: re.Pattern[str], text: str, comma: bool, sentence: bool = False) -> Numeral | None:
-    """The number right after the last such words that have one, or else, if asked for, in their sentence."""
+def _after(name: str, words: re.Pattern[str], text: str, comma: bool) -> Found | None:
+    """The number right after the last such words that have one; after "answer is" also later in their sentence."""
     for found in reversed(list(words.finditer(text))[-TRIES:]):
         rest = text[found.end() : found.end() + LONGEST]
-        if words is BOXED:
-            rest = in_box(rest) if found.group().endswith("{") else rest
-            numeral = _stated(SIGN_APART.sub(r"\1", rest), comma, False)
-            if numeral is not None:
-                return numeral
-            continue
-        ending = END_OF_SENTENCE.search(rest, FILLER_OF_LINE.match(rest).end())  # type: ignore[union-attr]
-        rest = rest[: ending.start()] if ending else rest
-        if "=" in rest and words is ANSWER_COLON:  # the working begins here
-            continue
-        numeral = _stated(rest, comma, sentence)
-        if numeral is not None:
-            return numeral
+        if words is BOXED and found.group().endswith("{"):
+            told = boxed(name, in_box(rest), comma)
+        else:
+            ending = END_OF_SENTENCE.search(rest, FILLER_OF_LINE.match(rest).end())  # type: ignore[union-attr]
+            rest = rest[: ending.start()] if ending else rest
+            if "=" in rest and words is ANSWER_COLON:  # the working begins here
+                continue
+            told = stated(name, rest, comma, words is ANSWER_IS)
+        if told is not None:
+            return told
     return None
 
 
@@ -164,14 +201,45 @@ def in_box(rest: str) -> str:
     return ""
 
 
-def _stated(rest: str, comma: bool, sentence: bool) -> Numeral | None:
+def boxed(rule: str, rest: str, comma: bool) -> Found | None:
+    """The one number of a box, that after its last = if there is any; units and words may stand around it."""
+    whole = rest
+    rest = POWER_OF_UNIT.sub("", REMARK.sub("", SPACE.sub(" ", rest)))
+    if SOLUTIONS.search(rest):
+        return Found(None, rule, whole)
+    there: list[Numeral] = []
+    if "=" in rest:
+        end = rest.rpartition("=")[2]
+        there = list(numerals(end, comma))
+        rest = end if there else rest
+    rest = SIGN_APART.sub(r"\1", rest)
+    there = list(numerals(rest, comma))
+    if not there:
+        return None
+    single = len(there) == 1 and not (
+        PART_BEFORE.search(rest[: there[0].start]) or PART_AFTER.match(rest, there[0].end)
+    )
+    return Found(there[0], rule) if single and not BANG.match(rest, there[0].end) else Found(None, rule, whole)
+
+
+def stated(rule: str, rest: str, comma: bool, sentence: bool) -> Found | None:
     """The number that a sentence gives: the one after its last =, else that at its beginning, else its last one."""
-    numeral = next(numerals(rest.rpartition("=")[2], comma), None) if "=" in rest else None
+    numeral = None
+    if "=" in rest:
+        end = rest.rpartition("=")[2]
+        numeral = next(numerals(end, comma), None)
+        rest = end if numeral else rest
+    box = None if numeral else BOXED_FIRST.match(rest)
+    if box is not None:
+        return boxed(rule, in_box(rest[box.end() :]), comma)
     if numeral is None:
         rest = rest[FILLER.match(rest).end() :]  # type: ignore[union-attr]
         there = list(numerals(rest, comma))
         numeral = next((each for each in there[:1] if each.start == 0), there[-1] if sentence and there else None)
-    return numeral
+    if numeral is None:
+        return None
+    goes_on = PART_AFTER.match(rest, numeral.end) or ANOTHER.match(rest, numeral.end)
+    return Found(None, rule, rest.strip(MARKS)) if goes_on else Found(numeral, rule)
 
 
 EVALUATORS = {

@@ -22,7 +22,8 @@ FILLERS = (
     "the|correct|option|choice|letter|answer|clearly|definitely|most|likely|probably|indeed|therefore|thus|simply|just|"
     "actually|now|either|both|only"
 )
-LEAD = rf"(?:{OPEN}|[-•]\s|(?:{FILLERS})(?![a-z])|选项|选择|选|应|该|是|为){{0,16}}"
+# Read from the text in lower case: without re.IGNORECASE the first character decides which form is tried.
+LEAD_ONLY = re.compile(rf"(?:{OPEN}|[-•]\s|(?:{FILLERS})(?![a-z])|选项|选择|选|应|该|是|为){{0,16}}")
 SEP = (
     r"\s{0,4}(?:[,，、;；/／&+和与及跟]|或者?|以及|\s(?:and|or|and/or)\s)"
     r"\s{0,4}(?:(?:and|or)\s{1,4}|[和与或]\s{0,2})?"
@@ -71,6 +72,7 @@ class Grammar(NamedTuple):
 
     options: str
     several: bool
+    letters: frozenset[str]
     listed: re.Pattern[str]
     single: re.Pattern[str]
     whole: re.Pattern[str]
@@ -97,18 +99,20 @@ class Case(NamedTuple):
     text: str
     low: str
     grammar: Grammar
-    choices: tuple[tuple[str, str], ...]  # (letter, what it stands for)
+    choices: Mapping[str, str]  # what each letter stands for, in lower case
+    texts: tuple[str, ...]  # those alone
 
 
 def case_of(text: str, options: str, several: bool, choices: Mapping[str, str]) -> Case:
     """All that the rules look at."""
     text = text.strip()
-    return Case(text, lowered(text), grammar(options, several), tuple(choices.items()))
+    words = in_words(tuple(choices.items())) if choices else {}
+    return Case(text, lowered(text), grammar(options, several), words, tuple(words.values()))
 
 
 def lowered(text: str) -> str:
     """Lower case of the same length: one capital letter alone would become two characters."""
-    return text.replace("İ", "I").lower()
+    return text.lower() if text.isascii() else text.replace("İ", "I").lower()
 
 
 @lru_cache(maxsize=1024)
@@ -134,8 +138,9 @@ def grammar(options: str, several: bool) -> Grammar:
     return Grammar(
         options,
         several,
-        re.compile(rf"{LEAD}(?P<letters>{letters})(?:{STRONG}|{JOINED}|{CJK})", re.IGNORECASE),
-        re.compile(rf"{LEAD}(?P<letters>{both})(?P<close>{CLOSE})(?=\s{{1,4}}[^\W\d])", re.IGNORECASE),
+        frozenset(options + options.lower() + wide + wide.lower()),
+        re.compile(rf"(?P<letters>{letters})(?:{STRONG}|{JOINED}|{CJK})", re.IGNORECASE),
+        re.compile(rf"(?P<letters>{both})(?P<close>{CLOSE})(?=\s{{1,4}}[^\W\d])", re.IGNORECASE),
         re.compile(
             rf"(?:(?:options?|choices?|letters?|both|选项?|是|A[:：]{number})\s?)?(?P<letters>{mark}{more})(?:选?项)?"
             r"[\s.,:;!?？。，．：、*]{0,8}",
@@ -178,6 +183,8 @@ def plain(letter: str) -> str:
 
 def in_order(found: str, grammar: Grammar) -> str:
     """The letters in a piece of text, each once, in the order of the options."""
+    if len(found) == 1:
+        return plain(found)
     pattern = _single_letters(grammar.options)
     there = {plain(letter) for letter in pattern.findall(found)}
     return "".join(letter for letter in grammar.options if letter in there)
@@ -197,15 +204,19 @@ def read_at(case: Case, at: int, colon: bool = False, words: bool = True) -> Rea
     `colon` says that "answer:" stood before, after which "B some words" is B; after "is" it is prose.
     Without `words` no choice in words is looked for.
     """
-    text, found = case.text, case.grammar.listed.match(case.text, at)
+    text, lead = case.text, LEAD_ONLY.match(case.low, at)
+    start = lead.end() if lead else at
+    # The lead takes all that may stand before a letter: where none follows it, no form has to be tried.
+    lettered = text[start : start + 1] in case.grammar.letters
+    found = case.grammar.listed.match(text, start) if lettered else None
     if found is not None and sure(found, text):
-        return Read(in_order(found["letters"], case.grammar), found.start("letters"))
-    if words and case.choices and (named := choice_at(case, at)) is not None:
+        return Read(in_order(found["letters"], case.grammar), start)
+    if words and case.choices and (named := choice_at(case, at, start)) is not None:
         return named
-    found = case.grammar.single.match(text, at)
-    if found is None or not weak(found, text, case.low, colon):
+    found = case.grammar.single.match(text, start) if lettered else None
+    if found is None or not weak(found, text, case.low[at:start], colon):
         return None
-    return Read(plain(found["letters"]), found.start("letters"))
+    return Read(plain(found["letters"]), start)
 
 
 def sure(found: re.Match[str], text: str) -> bool:
@@ -213,30 +224,25 @@ def sure(found: re.Match[str], text: str) -> bool:
     return not (found["joined"] is not None and text[found.start("letters")] in "Ii")
 
 
-def weak(found: re.Match[str], text: str, low: str, colon: bool) -> bool:
+def weak(found: re.Match[str], text: str, lead: str, colon: bool) -> bool:
     """Whether a letter before further words is an answer: marked, named an option, or of an answer's line."""
-    at = found.start("letters")
+    at = found.start()
     if found["close"] and at and text[at - 1] in OPENERS:
         return True
-    named = low[found.start() : at].rstrip(" *_`\"'(（[【:：")
-    if named.endswith(("option", "choice", "letter", "选项")):
+    if lead.rstrip(" *_`\"'(（[【:：").endswith(("option", "choice", "letter", "选项")):
         return True
     return colon and found["letters"] not in "AIai" and found["letters"].isupper() and not VERBS.match(text, at + 1)
 
 
-def choice_at(case: Case, at: int) -> Read | None:
-    """The choice whose whole text stands at a place, the longest one."""
-    lead = LEAD_ONLY.match(case.text, at)
-    start = lead.end() if lead else at
-    choices = in_words(case.choices)
-    for begin in {start, at}:
-        there = [letter for letter, words in choices.items() if stands(case.low, words, begin)]
+def choice_at(case: Case, at: int, start: int) -> Read | None:
+    """The choice whose whole text stands at a place or, behind what may lead it, at `start`; the longest one."""
+    for begin in (start, at):
+        if not case.low.startswith(case.texts, begin):
+            continue
+        there = [letter for letter, words in case.choices.items() if stands(case.low, words, begin)]
         if there:
-            return Read(max(there, key=lambda letter: len(choices[letter])), begin)
+            return Read(max(there, key=lambda letter: len(case.choices[letter])), begin)
     return None
-
-
-LEAD_ONLY = re.compile(LEAD, re.IGNORECASE)
 
 
 def stands(low: str, words: str, at: int) -> bool:

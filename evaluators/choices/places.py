@@ -4,7 +4,7 @@
 import re
 from itertools import chain
 
-from evaluators.choices.letters import MOST, OPENERS, SHORT, Case, bounded, in_order, in_words, plain, read_at
+from evaluators.choices.letters import MOST, OPENERS, SHORT, Case, bounded, in_order, plain, read_at
 from evaluators.choices.statements import conditional
 
 TAIL = 80
@@ -41,14 +41,15 @@ SAYS = re.compile(
     r"|(?:option|choice|one|answer|statement)\sthat\s(?:best\s)?(?:fits|matches|works|satisfies|describes|answers|meets"
     r"|represents|explains|completes|holds)(?:\s[\w'’-]{1,20}){0,5}?\s(?:is|are)"
     r"|(?:i|we)(?:['’]d|['’]ll|\swould|\swill)?\s(?:say|think|believe|guess|conclude|answer|vote\sfor|bet\son"
-    r"|lean\stowards?)(?:\sthat)?(?:\sit(?:['’]s|\sis))?|(?P<but>not\s[a-z],?\s(?:but|rather)))\s"
+    r"|lean\stowards?)(?:\sthat)?(?:\sit(?:['’]s|\sis))?|not\s[a-z],?\s(?:but|rather))\s"
 )
+NOT_BUT = re.compile(r"not\s[a-z],?\s(?:but|rather)\s")
+# Begins with one character, by which the search is fast: the end of the line before, or a mark.
 KEY = re.compile(
-    r"(?:^|[{,|;])[\s>*_#\"'|{-]{0,8}(?:(?:my|the|final|correct|best|selected|chosen|predicted|model)[\s_]){0,2}"
+    r"[\n{,|;](?:[\s>*_#\"'|{-]{0,8}(?:(?:my|the|final|correct|best|selected|chosen|predicted|model)[\s_]){0,2}"
     r"(?:ans|choice|option|letter|selection|response|result|guess|solution|conclusion|verdict|prediction|decision"
     r"|(?:q|question)\s?\d{0,3})(?:[\s_-](?:letter|choice|option|key))?[*_\"']{0,3}\s?[.:：=]"
-    r"|^(?:final\s|correct\s)?answer\s(?=\S{1,3}\Z)",
-    re.MULTILINE,
+    r"|(?<=\n)(?:final\s|correct\s)?answer\s(?=\S{1,3}\Z))"
 )
 # Each way begins with a character of its own, by which the search is fast.
 ZH_FITTING = ("符合", "合适", "恰当", "合理", "准确", "适合", "贴切", "佳")
@@ -68,15 +69,17 @@ EXCEPTION = re.compile(
     r"\b(?:the\s(?:false|incorrect|untrue|odd)\s(?:statement|sentence|one)(?:\sout)?|the\sexception|the\sleast\s\w{1,20}(?:\s\w{1,20})?"
     r"|(?:one|statement|sentence|option)\s(?:that\s(?:is|are|does|do)(?:\snot|n['’]t)?\s(?:true|correct|false|incorrect|belong|fit|apply)"
     r"|with\s(?:the|an)\s(?:error|mistake)))\sis\s|\bexcept(?:\sfor)?\s"
-    r"|(?:错误|不正确|不符合题意|有误|不恰当|不属于)的?(?:说法|一项|选项|表述)?是"
 )
-WRONG_ONES = (
-    *("false", "correct", "untrue", "the odd", "except", "least", "error", "mistake", " belong", " fit", " true"),
-    *("错误", "不", "有误"),
+ZH_EXCEPTION = re.compile(r"(?:错误|不正确|不符合题意|有误|不恰当|不属于)的?(?:说法|一项|选项|表述)?是")
+# Each with words without one of which a search for it finds nothing.
+EXCEPTIONS = (
+    (EXCEPTION, ("false", "correct", "true", "the odd", "except", "least", "error", "mistake", " belong", " fit")),
+    (ZH_EXCEPTION, ("错误", "不正确", "不符合题意", "有误", "不恰当", "不属于")),
 )
 JUDGEMENTS = ("correct", "right", "正确", "✓", "✔", "✅", "√", "☑")
 WRONG = re.compile(r"\b(?:wrong|incorrect|false|not|least|except|inaccurate|invalid)\b|n['’]t\b|不|错")
 DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|\bcannot)\s(?:\w{1,10}\s)?\Z")
+GUESSES = ("might", "could", "may", "可能是")
 GUESS = re.compile(r"\b(?:answer|it|option|choice)\s(?:might|could|may)\s(?:well\s|possibly\s)?be\s|可能是")
 MARKED_RIGHT = re.compile(
     r"(?:\A|[–—:→(*-])[\s*]{0,4}(?:correct|right)\b(?!\s(?:to|in)\b)|[✓✔✅√☑]|(?:\A|[—:：-])\s?(?:正确|对(?=[，。；\s]|\Z))",
@@ -86,7 +89,11 @@ MARKED_WRONG = re.compile(
     r"(?:\A|[–—:→(*-])[\s*]{0,4}(?:incorrect|wrong|not\scorrect)\b|[✗✘❌×☒]|(?:\A|[—:：-])\s?(?:错|不)", re.IGNORECASE
 )
 EQUALS = re.compile(r"(?:[=≈:→]|\b(?:is|are|was|be|equals|gives|yields|get|have))[\s*_$\\(]{0,6}\Z")
-
+# A name after its initial, with what only people do; "A. Paris is" and "A. The text says" are none.
+NAME = re.compile(
+    r"\s?(?P<name>(?:[A-Z]\.\s?){0,3}(?!(?:The|He|She|It|They|This|That|You|We|I|Who|As|An?)\b)[A-Z][\w'’-]+)"
+    r"(?:\s(?:wrote|writes|said|says|argued|argues|claimed|claims|stated|states|et\sal\b)|\s\(\d{4}\)|,\s\d{4}\b)"
+)
 
 # What makes a letter at the beginning the subject of a sentence.
 GOES_ON = re.compile(
@@ -115,15 +122,22 @@ def first(case: Case) -> str:
         return ""
     if case.grammar.goes_on.match(case.text, found.end()):  # "A、B", "(A) (B)"
         return ""
+    if mark == "." and not wrapped and author(case, found.end(), plain(letter)):
+        return ""
     return "" if listing(case, plain(letter)) else plain(letter)
+
+
+def author(case: Case, at: int, letter: str) -> bool:
+    """Whether a letter with its point is the initial of a name: "A. Smith wrote", where no choice begins so."""
+    found = NAME.match(case.text, at)
+    words = case.choices.get(letter, "")
+    return found is not None and not (words and case.low.startswith(words, found.start("name")))
 
 
 def begins(case: Case) -> str:
     """The answer begins with the text of a choice, and a sentence or a line ends there."""
-    there = (
-        [letter for letter, words in in_words(case.choices).items() if closes(case.low, words)] if case.choices else []
-    )
-    return max(there, key=lambda letter: len(in_words(case.choices)[letter])) if there else ""
+    there = [letter for letter, words in case.choices.items() if closes(case.low, words)] if case.choices else []
+    return max(there, key=lambda letter: len(case.choices[letter])) if there else ""
 
 
 def letter_and_choice(case: Case) -> str:
@@ -136,7 +150,7 @@ def letter_and_choice(case: Case) -> str:
             else None
         )
     letter = plain(found["letter"]) if found else ""
-    words = in_words(case.choices).get(letter, "") if found else ""
+    words = case.choices.get(letter, "") if found else ""
     at = found.start("rest") if found else 0
     there = words and case.low.startswith(words, at) and bounded(case.low, at, at + len(words))
     return letter if there and not listing(case, letter) else ""
@@ -188,27 +202,36 @@ def last_marked(case: Case) -> str:
 def says(case: Case) -> str:
     """What somebody says is right, or thinks: "the one that fits is B", "I'd say B"; else the only guess."""
     start = max(0, len(case.text) - CLOSING)
-    for found in opinions(case, start):
-        there = None if denied(found) else read_at(case, found.end(), words=False)
-        if there is not None and not conditional(case.low, found.start()):
+    for begin, end, words in opinions(case, start):
+        there = None if denied(words) else read_at(case, end, words=False)
+        if there is not None and not conditional(case.low, begin):
             return there.letters
-    if " be " not in case.low and "可能是" not in case.low:
+    closing = case.low[start:]
+    if not any(word in closing for word in GUESSES):
         return ""
     guesses = [read_at(case, found.end(), words=False) for found in list(GUESS.finditer(case.low, start))[-MOST:]]
     letters = {one.letters for one in guesses if one is not None}
     return letters.pop() if len(letters) == 1 else ""
 
 
-def opinions(case: Case, start: int) -> list[re.Match[str]]:
-    """Where the text says what is right, the last one first."""
-    kinds = (SAYS, KEY) if case.text.isascii() else (SAYS, KEY, ZH_SAYS)
-    found = [each for kind in kinds for each in kind.finditer(case.low, start)]
-    return sorted(found, key=lambda each: -each.end())[:MOST]
+def opinions(case: Case, start: int) -> list[tuple[int, int, str]]:
+    """Where the text says what is right, the last one first: its beginning, its end, its words."""
+    kinds = (SAYS,) if case.text.isascii() else (SAYS, ZH_SAYS)
+    found = [(*each.span(), each.group()) for kind in kinds for each in kind.finditer(case.low, start)]
+    found += keys(case.low, start)
+    return sorted(found, key=lambda each: -each[1])[:MOST]
 
 
-def denied(found: re.Match[str]) -> bool:
+def keys(low: str, start: int) -> list[tuple[int, int, str]]:
+    """The names of keys from a place on, each with the mark that parts it from its value."""
+    text = "\n" + low  # the first line ends a line before it too
+    every = KEY.finditer(text, start if text[start] == "\n" else start + 1)
+    return [(each.start() - (each.group()[0] != "\n"), each.end() - 1, each.group()) for each in every]
+
+
+def denied(words: str) -> bool:
     """Whether words such as "wrong" are among those that say what is right; "not A, but" is none of them."""
-    return WRONG.search(found.group()) is not None and not found.groupdict().get("but")
+    return WRONG.search(words) is not None and NOT_BUT.fullmatch(words) is None
 
 
 def called_right(case: Case) -> str:
@@ -223,7 +246,9 @@ def called_right(case: Case) -> str:
 
 def has(case: Case, words: tuple[str, ...]) -> bool:
     """Whether a search is worth its time: of short texts always, of long ones only with one of these words."""
-    return len(case.low) <= CLOSING or any(word in case.low for word in words)
+    # One character is found many times as fast as a word, and in Chinese the first one is mostly not there.
+    low = case.low
+    return len(low) <= CLOSING or any(word[0] in low and word in low for word in words)
 
 
 def is_subject(case: Case, found: re.Match[str]) -> bool:
@@ -243,9 +268,9 @@ def exception(case: Case) -> str:
     """The last one that is said to be the false one, or the exception."""
     start = max(0, len(case.text) - CLOSING)
     closing = case.low[start:]
-    if not any(word in closing for word in WRONG_ONES):
-        return ""
-    for found in reversed(list(EXCEPTION.finditer(case.low, start))[-MOST:]):
+    kinds = [kind for kind, words in EXCEPTIONS if any(word in closing for word in words)]
+    every = sorted((each for kind in kinds for each in kind.finditer(case.low, start)), key=lambda each: each.start())
+    for found in reversed(every[-MOST:]):
         there = read_at(case, found.end(), words=False)
         if there is not None:
             return there.letters
@@ -283,7 +308,7 @@ def choice_text(case: Case) -> str:
     if not case.choices:
         return ""
     low = case.low if len(case.low) <= SHORT else case.low[-SHORT:].rpartition("\n")[2]
-    there = {letter: words for letter, words in in_words(case.choices).items() if contains(low, words)}
+    there = {letter: words for letter, words in case.choices.items() if contains(low, words)}
     longest = [
         letter
         for letter, words in there.items()
@@ -297,7 +322,7 @@ def closing_choice(case: Case) -> str:
     low = case.low.rstrip(MARKS)
     there = [
         letter
-        for letter, words in in_words(case.choices).items()
+        for letter, words in case.choices.items()
         if low.endswith(words) and EQUALS.search(low[max(0, len(low) - len(words) - 12) : len(low) - len(words)])
     ]
     return there[0] if len(there) == 1 else ""

@@ -3,17 +3,19 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from evaluators.choices.letters import BEFORE, BUT, MOST, Case, Read, read_at
 
+Reader = Callable[[Case, int], Read | None]
 CLOSING = 320  # characters at the end that are looked at first
 GAP = 48  # characters between "answer" and "is"
+# What is read from the text in lower case needs no re.IGNORECASE, which would take twice the time.
 LINK = re.compile(
     rf"(?P<gap>[^.!?;\n。！？；:：=]{{0,{GAP}}}?)"
     r"(?P<link>\b(?:is|are|was|be)(?:\b|(?=n['’]t))(?P<not>\s?(?:not\b|n['’]t\b))?|[:：=]|\s[-–—]{1,2}>?\s|→"
-    r"|(?<=[\s*_#\]])\n|(?<=answer)[\n>]|(?<=answer)['’]s\b)",
-    re.IGNORECASE,
+    r"|(?<=[\s*_#\]])\n|(?<=answer)[\n>]|(?<=answer)['’]s\b)"
 )
 # Words between "answer" and "is" after which no answer comes; those of the first group deny what follows.
 DENIES = re.compile(r"\b(?:not|cannot|never|neither|nor)\b|n['’]t\b")
@@ -28,6 +30,11 @@ CONDITION = re.compile(
     r"|\b(?:initially|originally|at\sfirst),?\s(?:i|we)\s"
     r"|\b(?:might|could|may)\s(?:say|think|argue|guess|believe|assume)[^.!?\n,]*)\Z"
 )
+# CONDITION has one of these in it; they are found many times as fast.
+SUPPOSES = re.compile(
+    r"if|whether|suppos|assum|unless|wrong|incorrect|previous|initial|earlier|original|false|your|student|n['’]t|not"
+    r"|doubt|first|have|might|could|may|如果|假|若|并非|不认为"
+)
 QUALIFIERS = (
     *("correct", "right", "best", "appropriate", "accurate", "suitable", "true", "likely", "final", "answer"),
     *(" my", " only"),
@@ -40,11 +47,10 @@ CHOOSERS = frozenset(
     {"i", "we", "i'd", "i'll", "i’d", "i’ll", "i'm", "we'd", "we'll", "will", "would", "should", "shall", "must", "can"}
     | {"to", "have", "therefore", "thus", "hence", "so"}
 )
-CHOOSE = re.compile(r"(?:choos\w*|chose|select\w*|pick\w*|go(?:ing)?\swith)\b:?\s*", re.IGNORECASE)
+CHOOSE = re.compile(r"(?:choos\w*|chose|select\w*|pick\w*|go(?:ing)?\swith)\b:?\s*")
 ZH_LINK = re.compile(r"(?P<gap>[^。！？；;\n]{0,16}?)(?P<link>是|为|选择|选|[:：=＝】\])])")
 ACTUALLY = re.compile(
-    r"actually[\s,:]{0,3}(?:no\b[\s,]{0,3})?(?:(?:it|that)(?:['’]s|\s(?:is|must\sbe|should\sbe))\s|is\s)?",
-    re.IGNORECASE,
+    r"actually[\s,:]{0,3}(?:no\b[\s,]{0,3})?(?:(?:it|that)(?:['’]s|\s(?:is|must\sbe|should\sbe))\s|is\s)?"
 )
 BEFORE_ACTUALLY = re.compile(
     r"(?:\b(?:it|that|this|answer|option|choice)(?:['’]s|\s(?:is|was|should\sbe))?\s?|[.…,;!?—–\n-]\s*|\bno\s)\Z"
@@ -71,28 +77,41 @@ class Statement(NamedTuple):
 def last_statement(case: Case, language: str) -> Statement | None:
     """The last statement of the text, of whichever kind."""
     # Most answers close with it: what is before is seldom looked at.
-    near = max(0, len(case.text) - CLOSING)
-    return last_after(case, language, near) or (last_after(case, language, 0) if near else None)
+    size = len(case.text)
+    near = max(0, size - CLOSING)
+    return last_within(case, language, near, size) or (last_within(case, language, 0, near) if near else None)
 
 
-def last_after(case: Case, language: str, start: int) -> Statement | None:
-    """The last statement that begins after a place."""
-    best, ascii_only, earliest = Statement("", -1, ""), case.text.isascii(), start
-    for words, rule, wanted, read in KINDS:
-        if (language and wanted and language != wanted) or (wanted == "zh" and ascii_only):
+def last_within(case: Case, language: str, start: int, end: int) -> Statement | None:
+    """The last statement whose words begin between two places."""
+    best, earliest = Statement("", -1, ""), start
+    here = case.low[start : end + LONGEST_WORD]
+    rare = tuple(part for part in PARTS if part not in here)
+    for word, part, rule, read in looked_for(language, case.text.isascii()):
+        if part in rare or word not in here:
             continue
-        for word in words:
-            found = latest(case, word, read, earliest)
-            if found is not None and found.at > best.at:
-                best = Statement(found.letters, found.at, rule)
-                earliest = max(start, best.at - 2 * BEFORE - GAP)
+        found = latest(case, word, read, earliest, end + len(word) - 1)
+        if found is not None and found.at > best.at:
+            best = Statement(found.letters, found.at, rule)
+            earliest = max(start, best.at - 2 * BEFORE - GAP)
     return best if best.at >= 0 else None
 
 
-def latest(case: Case, word: str, read: Callable[[Case, int], Read | None], start: int) -> Read | None:
-    """The last place of a word, after `start`, from which letters can be read that are not only supposed."""
+@lru_cache(maxsize=6)
+def looked_for(language: str, ascii_only: bool) -> tuple[tuple[str, str, str, Reader], ...]:
+    """Each word that is looked for, which of PARTS it has, its rule and how it is read."""
+    return tuple(
+        (word, next((part for part in PARTS if part in word), ""), rule, read)
+        for words, rule, wanted, read in KINDS
+        if not (language and wanted and language != wanted) and not (ascii_only and wanted == "zh")
+        for word in words
+    )
+
+
+def latest(case: Case, word: str, read: Reader, start: int, end: int) -> Read | None:
+    """The last place of a word between two places from which letters can be read that are not only supposed."""
     low = case.low
-    at = low.rfind(word, start)
+    at = low.rfind(word, start, end)
     for _ in range(MOST):
         if at < 0:
             return None
@@ -110,17 +129,17 @@ def boxed(case: Case, at: int) -> Read | None:
 
 def answer(case: Case, at: int) -> Read | None:
     """After "answer": "is", a colon, a dash or the end of a heading."""
-    found = LINK.match(case.text, at + len("answer"))
+    found = LINK.match(case.low, at + len("answer"))
     if found is None:
         return None
-    gap = found["gap"].lower()
-    if found["not"] or DENIES.search(gap):
+    gap, link = found["gap"], found["link"]
+    if found["not"] or (gap and DENIES.search(gap)):
         return after_but(case, found.start("link"))
     if "would" in gap and UNREAL.search(case.low[max(0, at - 3 * BEFORE) : at]):
         return None
-    if DOUBTS.search(gap) or (found["link"] == "\n" and gap.strip(" *_#")):
+    if gap and (DOUBTS.search(gap) or (link == "\n" and gap.strip(" *_#"))):
         return None
-    return read_at(case, found.end(), colon=found["link"] in ":：")
+    return read_at(case, found.end(), colon=link in ":：")
 
 
 def option(case: Case, at: int) -> Read | None:
@@ -128,10 +147,10 @@ def option(case: Case, at: int) -> Read | None:
     if not case.low[max(0, at - 16) : at].rstrip("* \n").endswith(QUALIFIERS):
         return None
     end = next(len(word) for word in ("option", "choice", "letter", "statement") if case.low.startswith(word, at))
-    found = LINK.match(case.text, at + end)
-    if found is None or DOUBTS.search(found["gap"].lower()) or (found["link"] == "\n"):
+    found = LINK.match(case.low, at + end)
+    if found is None or DOUBTS.search(found["gap"]) or (found["link"] == "\n"):
         return None
-    if found["not"] or DENIES.search(found["gap"].lower()):
+    if found["not"] or DENIES.search(found["gap"]):
         return after_but(case, found.start("link"))
     return read_at(case, found.end(), colon=found["link"] in ":：")
 
@@ -139,9 +158,10 @@ def option(case: Case, at: int) -> Read | None:
 def choose(case: Case, at: int) -> Read | None:
     """After "I choose", "we select", "I'd go with"."""
     before = case.low[max(0, at - BEFORE) : at]
-    if before.split()[-1:] and before.split()[-1].strip(",") not in CHOOSERS:
+    last = before.rsplit(None, 1)[-1:]
+    if last and last[0].strip(", \n") not in CHOOSERS:
         return None
-    found = CHOOSE.match(case.text, at)
+    found = CHOOSE.match(case.low, at)
     there = read_at(case, found.end(), words=False) if found else None
     return there if there and I_CHOOSE.search(before) else None
 
@@ -193,7 +213,7 @@ def after_but(case: Case, at: int) -> Read | None:
 
 def actually(case: Case, at: int) -> Read | None:
     """After "actually", which takes back what was stated before."""
-    found = ACTUALLY.match(case.text, at)
+    found = ACTUALLY.match(case.low, at)
     if found is None or not BEFORE_ACTUALLY.search(case.low[max(0, at - BEFORE) : at]):
         return None
     return read_at(case, found.end(), words=False)
@@ -201,11 +221,12 @@ def actually(case: Case, at: int) -> Read | None:
 
 def conditional(low: str, at: int) -> bool:
     """Whether the words before a place only suppose or deny what follows."""
-    return CONDITION.search(low[max(0, at - BEFORE) : at]) is not None
+    before = low[max(0, at - BEFORE) : at]
+    return SUPPOSES.search(before) is not None and CONDITION.search(before) is not None
 
 
 # Words that are looked for, the rule's name, its language ("" any), and how the letters after it are read.
-KINDS: tuple[tuple[tuple[str, ...], str, str, Callable[[Case, int], Read | None]], ...] = (
+KINDS: tuple[tuple[tuple[str, ...], str, str, Reader], ...] = (
     (("boxed", "fbox"), "boxed", "", boxed),
     (("answer",), "answer is", "en", answer),
     (("option", "choice", "letter", "statement"), "right option is", "en", option),
@@ -215,3 +236,6 @@ KINDS: tuple[tuple[tuple[str, ...], str, str, Callable[[Case, int], Read | None]
     (("选",), "选", "zh", zh_pick),
     (("正确",), "正确的是", "zh", zh_right),
 )
+# What several of the words have: where it is not there, neither are they.
+PARTS = ("box", "cho", " with")
+LONGEST_WORD = max(len(word) for words, *_ in KINDS for word in words)

@@ -42,6 +42,9 @@ FRACTION = re.compile(r"(\d?)\s?\\[dtc]?frac\s?(?:\{\s?(-?\d+)\s?\}\s?\{\s?(\d+)
 SCALE_IN_TEXT = re.compile(r"\\(?:text|mathrm)\{\s?(hundred|thousand|million|billion|trillion)\s?\}")
 POWER = re.compile(rf"([{SIGNS}+]?)(\d+)\D*$")
 
+LAST_DIGIT = re.compile(r"\d\D*\Z")
+WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+
 
 class Numeral(NamedTuple):
     """A number in a text: where it stands, its value, and other values that it can be read as.
@@ -101,8 +104,20 @@ def numerals(text: str, comma: bool = False) -> Iterator[Numeral]:
 
 def last(text: str, comma: bool = False) -> Numeral | None:
     """The last number of a text that went through `plain`; 3rd only where there is no other."""
+    digit = LAST_DIGIT.search(text)
+    if digit is None:
+        return None
+    # Nearly always it stands in the last line with a digit, behind a word that no number goes on across.
+    line = text.rfind("\n", 0, digit.start()) + 1
+    found = _last(text, line, comma) if line else None
+    if found is None or found.ordinal or not WORD.search(text, line, found.start):
+        found = _last(text, 0, comma)
+    return found
+
+
+def _last(text: str, start: int, comma: bool) -> Numeral | None:
     ordinal = None
-    for found in reversed(list(pattern(comma).finditer(text))):
+    for found in reversed(list(pattern(comma).finditer(text, start))):
         numeral = _read(found, comma)
         if numeral is not None and not numeral.ordinal:
             return numeral
