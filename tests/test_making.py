@@ -20,6 +20,7 @@ from perfcore.workload.dialect import load_dialect
 from perfcore.workload.row import Row
 from perfcore.workload.source import Rows as AnyRows
 from tests.making import Words
+from tests.processes import children
 
 FORM = Form(load_dialect("openai-completions"), "m", None, True, {}, False, "own", 0.0)
 
@@ -42,8 +43,8 @@ def ids(folder: Path, count: int) -> list[bytes]:
         return [bytes(rows.row(number).id) for number in range(count)]
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "perfcore.run.maker" in child.cmdline()]
+def running_makers() -> list[psutil.Process]:
+    return children(os.getpid(), "perfcore.run.maker")
 
 
 def test_several_processes_make_what_one_makes(tmp_path: Path) -> None:
@@ -54,14 +55,14 @@ def test_several_processes_make_what_one_makes(tmp_path: Path) -> None:
     assert prepared(tmp_path / "two", rows, makers=2).rows == 2500
     assert read_book(tmp_path / "one" / "book") == read_book(tmp_path / "two" / "book")
     assert ids(tmp_path / "two", 2500) == [b'"%d"' % number for number in range(2500)]
-    assert children() == []
+    assert running_makers() == []
 
 
 def test_few_rows_start_no_process(tmp_path: Path) -> None:
     rows = Words(40, words=5, deadly=10**9)
     made = parts(rows, FORM)
     next(made)
-    assert children() == []
+    assert running_makers() == []
     assert sum(part.rows for part in made) == 24
 
 
@@ -79,7 +80,7 @@ def test_the_last_part_is_as_short_as_what_is_left() -> None:
 def test_row_that_cannot_be_made_is_named(tmp_path: Path, makers: int) -> None:
     with pytest.raises(UserError, match=r"row 1,235 of the data set: its length is wrong; mend it"):
         prepared(tmp_path, Words(3000, words=5, broken=(1234, 2600)), makers)
-    assert children() == []
+    assert running_makers() == []
 
 
 def test_row_that_cannot_be_sent_is_named(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_row_that_cannot_be_sent_is_named(tmp_path: Path) -> None:
 def test_killed_process_is_an_error_that_says_what_it_did(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"killed by signal 9 while it made rows 1,017 to 2,016; if memory ran out"):
         prepared(tmp_path, Words(3000, words=5, deadly=1500), 2)
-    assert children() == []
+    assert running_makers() == []
 
 
 def test_fault_of_the_program_comes_with_its_traceback(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from perfcore.run.simulator import RunningSimulator
 from tests.endtoend import Finished, SimulatorSettings, reopened, run_command, start_simulator, started
+from tests.processes import children
 
 SLOW = SimulatorSettings(ttft_base_ms=20, itl_ms=5)
 
@@ -35,7 +36,7 @@ def grown(folder: Path, size: int) -> Callable[[], bool]:
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if "perfcore.run.worker" in child.cmdline()]
+    return children(pid, "perfcore.run.worker")
 
 
 def arguments(url: str, folder: Path, *more: object) -> tuple[object, ...]:
