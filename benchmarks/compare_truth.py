@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figure import with_unit
 from perfcore.analysis.comparison import of_samples
 from perfcore.analysis.pairing import Sample
 
@@ -83,7 +84,9 @@ def main() -> None:
     for name in CASES:
         for n in (100, 400, 2000):
             found = measured(name, n, seeds)
-            cells = (f"{found[kept][0]:.0f} ({found[kept][1]:.2g} %)" if kept in found else "" for kept in SHOWN)
+            cells = (
+                f"{found[kept][0]:.0f} ({with_unit(found[kept][1], '%')})" if kept in found else "" for kept in SHOWN
+            )
             print(f"| {name} | {n:,} | {' | '.join(cells)} |", flush=True)
 
 
