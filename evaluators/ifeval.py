@@ -122,8 +122,18 @@ def postscript(text: str, postscript_marker: str) -> str:
 def number_bullet_lists(text: str, num_bullets: int) -> str:
     """Bullets are lines that begin with one asterisk, or with a hyphen."""
     lines = [line.lstrip() for line in text.split("\n")]
-    count = sum(line.startswith("-") or (line.startswith("*") and line[1:2] not in ("", "*")) for line in lines)
+    count = sum(line.startswith("-") for line in lines) + asterisks(lines)
     return unless(count == num_bullets, f"{count} bullets, not {num_bullets}")
+
+
+def asterisks(lines: list[str]) -> int:
+    """Lines that begin with one asterisk; one that has nothing else is a bullet together with the line behind it."""
+    count, alone = 0, False
+    for at, line in enumerate(lines):
+        bullet = not alone and line[:1] == "*" and line[1:2] != "*" and (line != "*" or at + 1 < len(lines))
+        alone = bullet and line == "*"
+        count += bullet
+    return count
 
 
 def constrained_response(text: str) -> str:
@@ -160,8 +170,9 @@ def title(text: str) -> str:
 
 
 def has_title(line: str) -> bool:
+    """Whether more than blanks is left of what stands from the first << to the last >> without brackets at its ends."""
     start, end = line.find("<<"), line.rfind(">>")
-    return 0 <= start < end - 2 and bool(line[start:end].strip("<> \t"))
+    return 0 <= start < end - 2 and bool(line[start:end].lstrip("<").rstrip(">").strip())
 
 
 def two_responses(text: str) -> str:

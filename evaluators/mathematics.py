@@ -17,6 +17,7 @@ from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
 LONGEST, TRIES = 1000, 32  # characters of an answer, and sentences with the word, that are looked at
+SHOWN = 60  # characters of the reference in `why`
 FINAL = re.compile(r"\bfinal answers?(?:\*\*)?[ \t]?(?:(?:is|are)\b[ \t]?[:\uff1a]?|[:\uff1a])", re.IGNORECASE)
 ANSWER = re.compile(
     r"\banswers?(?:\*\*)?(?: to (?:the|this) (?:question|problem))?[ \t]?(?:(?:is|are|would be|equals)\b[ \t]?"
@@ -74,7 +75,7 @@ def score(text: str, sample: Sample, settings: Math) -> Verdict:
     if len(found.text) > LONGEST:
         return Verdict(0.0, found.text[:LONGEST], found.rule, f"longer than {LONGEST} characters")
     how = compared(wanted, found.text, settings.seconds, settings.tolerance)
-    return Verdict(1.0 if how else 0.0, found.text, found.rule, how or "different")
+    return Verdict(1.0 if how else 0.0, found.text, found.rule, how or f"different from {wanted[:SHOWN]}")
 
 
 @lru_cache(maxsize=8192)

@@ -92,8 +92,9 @@ def anls(text: str, sample: Sample, settings: Anls) -> Verdict:
     said = plain(found)
     near = min(wanted, key=lambda one: Levenshtein.normalized_distance(said, plain(one)))
     distance = Levenshtein.normalized_distance(said, plain(near))
+    why = f"distance {distance:.2f} to {near[:SHOWN]!r}, right below {settings.threshold:g}"
     score = 1.0 if distance == 0 else round(1 - distance, 6) if distance < settings.threshold else 0.0
-    return Verdict(score, found, rule, f"distance {distance:.2f} to {near[:SHOWN]!r}")
+    return Verdict(score, found, rule, why)
 
 
 def plain(text: str) -> str:
@@ -148,7 +149,14 @@ def iou(text: str, sample: Sample, settings: Iou) -> Verdict:
         ) from None
     value = round(boxes.overlap(box, wanted), 6)
     parts = parts_of(value, boxes.centre_is_in(box, wanted))
-    return Verdict(float(value >= settings.threshold), list(given), found.rule, f"overlap {value:.2f}", parts)
+    overlapping = f"overlap {value:.2f} with the right box in pixels, {', '.join(f'{side:g}' for side in wanted)}"
+    return Verdict(
+        float(value >= settings.threshold),
+        list(given),
+        found.rule,
+        f"{overlapping}, right from {settings.threshold:g}",
+        parts,
+    )
 
 
 def parts_of(value: float, centre: bool) -> dict[str, float]:

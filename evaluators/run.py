@@ -106,13 +106,18 @@ def samples(lines: Sequence[bytes], columns: Sequence[Columns] | None = None) ->
     return [decoded(line, more) for line, more in zip(lines, columns or itertools.repeat(None), strict=False)]
 
 
-def totals(lines: Sequence[bytes], found: Sequence[Scored], job: Job) -> dict[str, float]:
-    """Figures of the whole data set that are no means of scores; `found` begins with what is found of `lines`."""
+def totals(
+    lines: Sequence[bytes], found: Sequence[Scored], job: Job, columns: Sequence[Columns] | None = None
+) -> dict[str, float]:
+    """Figures of the whole data set that are no means of scores; `found` begins with what is found of `lines`.
+
+    `columns` are those that the lines were scored with.
+    """
     scorer = prepared(job)
     if scorer.evaluator.totals is None:
         return {}
-    both = zip(lines, found, strict=False)
-    looked_at = [(decoded(line, None), one) for line, one in both if one.metric_error is None]  # failed ones are wrong
+    every = zip(samples(lines, columns), found, strict=False)
+    looked_at = [(sample, one) for sample, one in every if one.metric_error is None]  # failed ones are wrong
     verdicts = [Verdict(one.score or 0.0, one.extracted, one.rule, one.why, one.parts) for _, one in looked_at]
     return dict(scorer.evaluator.totals([sample for sample, _ in looked_at], verdicts, scorer.settings))
 

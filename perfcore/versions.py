@@ -7,8 +7,8 @@ import pycurl
 
 # What evaluators find and compare answers with: another version may read an answer in another way.
 SCORING = (
-    *("emoji", "jieba", "langdetect", "math-verify", "numpy", "rapidfuzz", "regex", "rouge-score", "sacrebleu"),
-    *("syllapy", "sympy"),
+    *("emoji", "jieba", "langdetect", "math-verify", "nltk", "numpy", "rapidfuzz", "regex", "rouge-score"),
+    *("sacrebleu", "syllapy", "sympy"),
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.answering import sums
 from tests.test_eval import NUMBER, evaluate, result, score
 
+ROWS = Path(__file__).parent / "data" / "datasets"
 THINGS = ("apples", "rivers", "stars", "ships", "candles", "doors", "letters", "bridges")
 
 
@@ -104,3 +105,12 @@ def test_numbers_that_stand_for_other_questions_are_refused(off: int, code: int,
     every = ("--predictions", file, "--format", "aisbench", "--dataset", data, "--out", tmp_path / "out", *NUMBER)
     said = evaluate(*every, code=code)
     assert ("prompts do not fit the rows" in said) == bool(code)
+
+
+def test_figures_of_a_whole_data_set_read_the_rows_of_answers_that_have_an_id_alone(tmp_path: Path) -> None:
+    file = written(tmp_path / "m/a.jsonl", [{"id": 1000, "prediction": "So it is"}, {"id": 1001, "prediction": ""}])
+    given = ("--predictions", file, "--format", "jsonl", "--dataset", "ifeval", "--data-dir", ROWS)
+    evaluate(*given, "--out", tmp_path / "out")
+    found = result(tmp_path / "out", "m", "ifeval")
+    # Three instructions, of which no commas is followed, and one with an empty answer.
+    assert {one["name"]: one["value"] for one in found["measures"]}["inst_level_strict"] == 0.25

@@ -74,7 +74,7 @@ CASES: list[tuple[str, dict[str, Any], str, bool]] = [
     ("detectable_format:json_format", {}, 'Here it is: {"a": 1}', False),
     ("detectable_format:json_format", {}, "[" * 100_000, False),
     ("detectable_format:title", {}, "<<On teas>>\nTea", True),
-    ("detectable_format:title", {}, "<<>> << >> <tea>", False),
+    ("detectable_format:title", {}, "<<>> <tea>", False),
     ("detectable_format:title", {}, "<<tea\n>>", False),
     ("combination:two_responses", {}, "One.\n******\nTwo.\n******", True),
     ("combination:two_responses", {}, "One.\n******\nOne.", False),

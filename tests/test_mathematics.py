@@ -237,7 +237,7 @@ def test_rules_are_tried_in_their_order_and_named(text: str, extracted: str, rul
         ("x+1", "x + 1", "equal as text"),
         ("0.5", "\\frac12", "equal as numbers"),
         ("x+1", "1+x", "equivalent (sympy)"),
-        ("x+1", "x+2", "different"),
+        ("x+1", "x+2", "different from x+1"),
         ("5", "5" * 2000, "longer than 1000 characters"),
     ],
 )

@@ -4,6 +4,7 @@ A service may send reasoning in a channel of its own; then it is apart already. 
 of which the prompt's template may have written the first one, and of which an answer that was cut off has no last one.
 """
 
+import bisect
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -37,6 +38,8 @@ TAGS: tuple[tuple[str, str], ...] = (
 AROUND = re.compile(
     r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>|<\|(?:return|end|start)\|>\s*\Z", re.IGNORECASE
 )
+QUOTES = "'\"`"
+FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 # What ends a turn, where a service leaves it in the text.
 MOST_ENDS = 8
 TURN_ENDS = (
@@ -86,8 +89,9 @@ def answer_of(sample: Sample, tags: tuple[str, str] | None = None) -> Answer:
 def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answer:
     """A text without what stands between tags, wherever that is.
 
-    All before a closing tag that nothing has opened is reasoning. An opening tag that nothing closes means that the
-    text was cut off in thought, if it begins a line; within a line it is a word like any other.
+    All before a closing tag that nothing has opened is reasoning, but for one that is left over at the end. An opening
+    tag that nothing closes means that the text was cut off in thought, if it begins a line; within a line, in a block
+    of code, and in quotes a tag is a word like any other.
     """
     if tags is TAGS:
         text = without_turn_end(text)
@@ -133,9 +137,22 @@ def marks_in(text: str, tags: Sequence[tuple[str, str]]) -> list[Mark]:
         return []
     marks = []
     for found in pattern.finditer(text):
-        kind, closing = names[found.group().lower()]
-        marks.append(Mark(found.start(), found.end(), kind, closing))
+        if not in_quotes(text, found.start(), found.end()):
+            kind, closing = names[found.group().lower()]
+            marks.append(Mark(found.start(), found.end(), kind, closing))
     return marks
+
+
+def in_quotes(text: str, start: int, end: int) -> bool:
+    """Whether a tag stands alone in quotes or backticks, as it does where a text is about it.
+
+    In `so it is "5"</think>"5"` it does not: there words are on the other sides of both quotes.
+    """
+    quote = text[start - 1 : start]
+    if not quote or quote not in QUOTES or text[end : end + 1] != quote:
+        return False
+    around = text[max(0, start - 2) : start - 1] + text[end + 1 : end + 2]
+    return not any(sign.isalnum() or sign in QUOTES for sign in around)
 
 
 @lru_cache(maxsize=64)
@@ -150,36 +167,54 @@ def compiled(tags: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[s
 
 
 def without_tags(text: str, marks: Sequence[Mark]) -> Answer:
-    """A text without its reasoning: from left to right, each opening tag up to the next closing one of its kind."""
-    closings = next_closings(marks)
+    """A text without its reasoning: from left to right, each opening tag up to the next closing one of its kind.
+
+    Where none of its kind follows, a tag that begins a line is closed by one of another kind.
+    """
+    closings, fences = next_closings(marks), [found.start() for found in FENCE.finditer(text)]
     pieces: list[str] = []
     ways: dict[str, None] = {}
     at = number = 0
     while number < len(marks):
-        mark, closing = marks[number], closings[number]
+        mark, (closing, other) = marks[number], closings[number]
         if mark.closing:
+            if PAIRED in ways and left_over(text, marks, number):
+                return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways))
             pieces, at = [], mark.end
             ways[UNPAIRED_CLOSING] = None
-        elif closing is not None:
+        elif closing is not None or (other is not None and begins_line(text, mark.start, at)):
             pieces.append(text[at : mark.start])
-            at, number = marks[closing].end, closing
+            number = closing if closing is not None else other or 0
+            at = marks[number].end
             ways[PAIRED] = None
-        elif begins_line(text, mark.start, at):
+        elif begins_line(text, mark.start, at) and not in_block(mark.start, fences):
             ways[UNPAIRED_OPENING] = None
             return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways), cut_off=True)
         number += 1
     return Answer("".join([*pieces, text[at:]]), " and ".join(ways))
 
 
-def next_closings(marks: Sequence[Mark]) -> list[int | None]:
-    """For each tag the number of the next closing one of its kind."""
+def left_over(text: str, marks: Sequence[Mark], number: int) -> bool:
+    """Whether a closing tag ends the text, and too few opening ones are there for it to end nested thought."""
+    closed = sum(mark.closing for mark in marks)
+    return number == len(marks) - 1 and 2 * closed > len(marks) and not text[marks[number].end :].strip()
+
+
+def in_block(at: int, fences: Sequence[int]) -> bool:
+    """Whether a place is within a block of code that is closed; `fences` are the places of the lines around blocks."""
+    before = bisect.bisect(fences, at)
+    return before % 2 == 1 and before < len(fences)
+
+
+def next_closings(marks: Sequence[Mark]) -> list[tuple[int | None, int | None]]:
+    """For each tag the number of the next closing one of its kind, and that of the next one of any kind."""
     following: dict[int, int] = {}
-    found: list[int | None] = [None] * len(marks)
+    found: list[tuple[int | None, int | None]] = []
     for number in range(len(marks) - 1, -1, -1):
-        found[number] = following.get(marks[number].kind)
+        found.append((following.get(marks[number].kind), min(following.values(), default=None)))
         if marks[number].closing:
             following[marks[number].kind] = number
-    return found
+    return found[::-1]
 
 
 def begins_line(text: str, at: int, start: int) -> bool:

@@ -4,6 +4,8 @@ import re
 import string
 from collections.abc import Iterator
 
+from nltk.tokenize.destructive import NLTKWordTokenizer
+
 from evaluators.instructions.lexicon import ABBREVIATIONS, STOP_WORDS, TITLES
 
 WORD = re.compile(r"\w+")
@@ -15,9 +17,9 @@ BETWEEN = str.maketrans("\u2013\u2014\u2026", "   ")
 END = re.compile(r"(?<![.!?])[.!?]+[\"')\]}*_\u2019\u201d\u00bb]*(?=\s|$)|[\u3002\uff01\uff1f\u0964]+")
 CLOSERS = "\"')]}*_\u2019\u201d\u00bb"
 LONGEST_ABBREVIATION = 24
-# What the Penn Treebank's rules make one token; a contraction is two.
-TOKEN = re.compile(r"[^\s,;:@#$%&?!()\[\]{}<>\"\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026]+")
-CONTRACTED = re.compile(r"(?i)(n't|'(?:s|m|d|ll|re|ve))$")
+TREEBANK = NLTKWordTokenizer()
+# What may stand behind the full stop of a sentence, which the Penn Treebank's rules part from its last word.
+BEHIND = ".])}>\"'\u00bb\u201d\u2019 "
 
 
 def plain_words(text: str) -> list[str]:
@@ -81,6 +83,7 @@ def tokens(text: str) -> list[str]:
 
 
 def capital_words(text: str) -> int:
-    """How many words are in capitals, counted as the Penn Treebank's tokens are: DON'T is two of them."""
-    found = TOKEN.findall(text.replace("--", " "))
-    return sum(part.isupper() for token in found for part in CONTRACTED.split(token))
+    """How many words are in capitals, each a token of the Penn Treebank: DON'T and CANNOT are two of them."""
+    ended = (sentence.rstrip(BEHIND) for sentence in sentences(text))
+    with_capitals = (sentence for sentence in ended if any(map(str.isupper, sentence)))  # the others need no time
+    return sum(map(str.isupper, TREEBANK.tokenize(" ".join(with_capitals))))

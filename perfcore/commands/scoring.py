@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from rich.console import Console
@@ -45,7 +45,7 @@ JUDGE_KEYS = (
     *("concurrency", "timeout_s", "retries", "max_tokens", "temperature", "body"),
 )
 
-
+Rows: TypeAlias = list[dict[str, Any] | None] | None  # further columns of each line
 SCORE_AGAIN = "make room or give access, and score again with the same command, or with --rescore"
 
 
@@ -197,7 +197,7 @@ def result_of_lot(chosen: Ready, folder: Path, ask: Ask, say: Say) -> Result:
         told = report(judged, panel.judging, {one.name: one.model for one in panel.judges})
     with mendable():
         everything = [*distinct(found, lot), *unanswered(lot, way)]
-        result = figures_of(everything, lot, way, job, options)
+        result = figures_of(everything, lot, way, job, options, columns)
     notes = [*lot.notes, *(judges.remarks(told) if told is not None else ()), *result.notes]
     notes += remarks(result, everything, asked_tokens(lot), lot.settings.get("body"), lot.asked is not None)
     result = msgspec.structs.replace(
@@ -240,8 +240,8 @@ def loads_of(lot: Lot) -> list[int | None]:
     return [known.get((one.question or one.index, one.repeat, one.turn)) for one in heads]
 
 
-def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: StressOptions) -> Result:
-    """All figures of the scored answers."""
+def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: StressOptions, columns: Rows) -> Result:
+    """All figures of the scored answers, whose lines have these further columns."""
     own = evaluator(way.evaluation.evaluator)
     return result_of(
         found,
@@ -254,7 +254,7 @@ def figures_of(found: Sequence[Scored], lot: Lot, way: Way, job: Job, options: S
         repeats=lot.repeats,
         ks=options.k or None,
         groups=way.evaluation.groups,
-        totals=scorer.totals(lot.lines, found, job),
+        totals=scorer.totals(lot.lines, found, job, columns),
         plain=own.plain,
         truncated="scored",
         vote=own.vote,
@@ -272,7 +272,7 @@ def unanswered(lot: Lot, way: Way) -> Iterator[Scored]:
                 yield Scored(id=key, subset=subset, repeat=repeat, error="no answer was collected")
 
 
-def columns_of(lot: Lot, way: Way, options: StressOptions) -> list[dict[str, Any] | None] | None:
+def columns_of(lot: Lot, way: Way, options: StressOptions) -> Rows:
     """Further columns of the data set for each line: those that scoring needs, and references that were not saved.
 
     None where the lines have all. Raises UserError where the files of the data set are not there.
