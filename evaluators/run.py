@@ -24,9 +24,8 @@ AT_ONCE = 500  # lines that a process gets together
 ALONE = 200  # lines up to which no other process is started
 RIGHT = 1 - 1e-9
 REFERENCE = "(reference)"  # among the columns of a row, what its answer should be
-EMPTY = (
-    "empty_answer"  # the class of a request that ended well without any text: the model's own answer, which is wrong
-)
+# The class of a request that ended well without any text: that is the model's own answer, and a wrong one.
+EMPTY = "empty_answer"
 DIED = "the process that scored it died; the answer, or the evaluator, is at fault"
 
 Columns: TypeAlias = Mapping[str, Any] | None
