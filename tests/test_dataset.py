@@ -147,7 +147,10 @@ def test_a_packed_file_is_unpacked(tmp_path: Path) -> None:
     assert list(read_rows(path)) == [Row(id="1", prompt="a")]
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b'{"prompt": "a"}\n' * 99)[:-9], b'{"prompt": "a"}\n'])
+# The names are given: made from the bytes they would hold gzip's clock, and differ between processes that collect.
+@pytest.mark.parametrize(
+    "data", [gzip.compress(b'{"prompt": "a"}\n' * 99)[:-9], b'{"prompt": "a"}\n'], ids=["cut", "not packed"]
+)
 def test_a_packed_file_that_is_cut_or_not_packed_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(data)
