@@ -178,6 +178,33 @@ def test_lengths_of_answers_go_before_the_data_sets_own(tmp_path: Path) -> None:
     assert [row.max_tokens for row in later] == found[2:]
 
 
+@pytest.mark.parametrize("names", [[], ["a.jsonl"], ["a.jsonl", "t.jsonl"]])
+def test_rows_that_come_again_have_lengths_of_their_own(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        trace(tmp_path, name, [0]) if name == "t.jsonl" else file(tmp_path, name, 2)
+    paths, drawn = [str(tmp_path / name) for name in names], Wanted(output_tokens="uniform:1:1000")
+    found = rows(select(paths, Choice(draws=50), drawn))
+    each = len(names) + 1 if names else 2
+    assert [row.id for row in found[each : 2 * each]] == [row.id for row in found[:each]]
+    assert len(found) == 50 and len({row.max_tokens for row in found}) > 40
+    assert rows(select(paths, wanted=drawn)) == found[:each]
+    assert rows(select(paths, Choice(draws=50), drawn)) == found
+
+
+def test_rows_that_come_again_ask_for_all_models(tmp_path: Path) -> None:
+    shares = Choice(model_weights={"a": 0.75, "b": 0.25}, draws=100)
+    assert Counter(row.model for row in rows(select([file(tmp_path, "a.jsonl", 1)], shares))) == {"a": 75, "b": 25}
+
+
+def test_rows_of_which_nothing_is_drawn_are_not_repeated(tmp_path: Path) -> None:
+    name = file(tmp_path, "a.jsonl", 3)
+    assert (
+        ids([name], Choice(draws=50)) == ids([name], Choice(draws=50), Wanted(output_tokens="7")) == ["a0", "a1", "a2"]
+    )
+    with pytest.raises(UserError, match="--offset 3 passes over all 3 rows"):
+        rows(select([name], Choice(offset=3, draws=50), Wanted(output_tokens="uniform:1:9")))
+
+
 def test_lengths_of_answers_replace_those_of_each_turn(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"turns": [{"role": "user", "content": "a", "max_tokens": 5}]}')

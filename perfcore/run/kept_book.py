@@ -24,7 +24,7 @@ from perfcore.run.part import Form, Part
 from perfcore.run.writing import NS, Prepared, Tell, untold, write
 from perfcore_ext.clock import monotonic_ns
 
-FORMAT = 1  # of the facts, and of how rows are made: a new one makes old books useless
+FORMAT = 2  # of the facts, and of how rows are made: a new one makes old books useless
 TOKENIZER_FILES = (".json", ".jinja", ".model", ".txt", ".py")
 SHOWN = 60  # characters of a value in a message
 

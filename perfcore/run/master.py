@@ -27,7 +27,7 @@ from perfcore.run.planning import NS, Plan, make_plan
 from perfcore.run.plateau import Goal, Hold, Judge, Plateau
 from perfcore.run.preparation import SERVICE, first_body, form_of, prepare_book, service_tokenizer
 from perfcore.run.progress import Reporter, Show, totals
-from perfcore.run.rows import files_of, peeked, select
+from perfcore.run.rows import draws_of, files_of, peeked, select
 from perfcore.run.scraper import Scraper, scraping
 from perfcore.run.supervision import NO_FILE, Signals, Supervisor
 from perfcore.run.target import Target, find_target, try_out
@@ -119,9 +119,9 @@ def load(options: StressOptions, steadily: Hold | None, show: Show, say: Say, te
         if options.download:
             download(options.dataset, options.data_dir, options.config_dir, say)
         # A mistake in the data is told before a model is loaded, where the data can be had without the service.
-        early = None if options.tokenizer == SERVICE else select(options, dialect)
+        early = None if options.tokenizer == SERVICE else select(options, dialect, draws=draws_of(options))
         target = find_target(options, dialect, stack, say)
-        selected = early or select(options, dialect, service_tokenizer(target))
+        selected = early or select(options, dialect, service_tokenizer(target), draws_of(options))
         first, rows = peeked(pick(selected.rows))
         form = form_of(options, dialect, target, options.ignore_eos or selected.ignore_eos)
         opening = first_body(first, form)

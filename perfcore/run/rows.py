@@ -20,17 +20,21 @@ from perfcore.workload.template import placeholders
 from perfcore.workload.tokens import Tokenizer
 
 ASKED_IDS = {"token_ids", "input"}  # placeholders where a prompt may stand as token ids
+LEAST_DRAWS = 10_000  # lengths of answers, or models, that a run by time draws before the first ones come again
 
 
-def select(options: StressOptions, dialect: Dialect, tokenizer: Tokenizer | None = None) -> Selected:
+def select(
+    options: StressOptions, dialect: Dialect, tokenizer: Tokenizer | None = None, draws: int | None = None
+) -> Selected:
     """The rows that a run sends; a tokenizer that is given goes before the one that the options name.
 
-    Rows of files are read as they are asked for. Raises UserError, also then.
+    Where lengths or models are drawn, fewer rows than `draws` come again with others. Rows of files are read as they
+    are asked for. Raises UserError, also then.
     """
     found = rows_of(
         options.dataset,
         options.prompt,
-        choice_of(options),
+        choice_of(options, draws),
         wanted_of(options, dialect, tokenizer),
         args=options.dataset_args,
         dirs=data_dirs(options.data_dir),
@@ -43,7 +47,14 @@ def select(options: StressOptions, dialect: Dialect, tokenizer: Tokenizer | None
     return found._replace(rows=excerpt(found.rows, options.replay_start_s, options.replay_end_s))
 
 
-def choice_of(options: StressOptions) -> Choice:
+def draws_of(options: StressOptions) -> int | None:
+    """How many lengths or models a run draws at least; None where rows are sent once, or the user says how many."""
+    if options.num_prompts is not None or (options.requests is None and options.duration_s is None):
+        return None
+    return LEAST_DRAWS if options.duration_s is not None else options.requests
+
+
+def choice_of(options: StressOptions, draws: int | None) -> Choice:
     """Which rows of the data sets are taken."""
     return Choice(
         offset=options.offset,
@@ -53,6 +64,7 @@ def choice_of(options: StressOptions) -> Choice:
         weights=options.weights,
         model_weights=options.model_weights,
         lora=read_lora(options.lora) if options.lora is not None else {},
+        draws=draws,
     )
 
 

@@ -37,6 +37,7 @@ class Choice:
     weights: tuple[float, ...] = ()
     model_weights: Mapping[str, float] = field(default_factory=dict)
     lora: Mapping[str, str] = field(default_factory=dict)  # model by the id of a row
+    draws: int | None = None  # fewer rows come again up to so many, where lengths of answers or models are drawn
 
 
 class Selected(NamedTuple):
@@ -123,15 +124,28 @@ def taken(found: Sequence[DataSet], sources: Sequence[Rows], choice: Choice, wan
         tuple(choice.model_weights.values()),
         dict(choice.lora),
     )
-    if not made and not (choice.weights or choice.shuffle or choice.by_time):
+    draws = choice.draws if draws_anew(finish) and not choice.by_time else None
+    in_order = not (choice.weights or choice.shuffle or choice.by_time)
+    if not made and in_order and draws is None:
         return passing(found, sources, choice.offset, count, finish)
-    held = [source if isinstance(source, Made) else list(source) for source in sources]
+    most = choice.offset + count if in_order and count is not None else None
+    held = [source if isinstance(source, Made) else list(itertools.islice(source, most)) for source in sources]
     which, at = ordered(found, held, choice, wanted.seed, count)
-    cut = slice(choice.offset, None if count is None else choice.offset + count)
-    if not len(at[cut]):
+    if not len(at[choice.offset :]):
         raise nothing_left(found, choice.offset, len(at))
-    picked = Picked(tuple(held), None if which is None else which[cut], at[cut], finish, choice.offset)
+    cut = slice(choice.offset, None if count is None else choice.offset + count)
+    which, at = None if which is None else which[cut], at[cut]
+    if draws is not None and len(at) < draws:
+        which, at = None if which is None else np.resize(which, draws), np.resize(np.asarray(at, np.int64), draws)
+    picked = Picked(tuple(held), which, at, finish, choice.offset)
     return picked if made else in_windows(picked)
+
+
+def draws_anew(finish: Finish) -> bool:
+    """Whether rows that are alike may have answers of several lengths, or ask for several models."""
+    return len(finish.models) > 1 or any(
+        each.output_tokens is not None and not each.output_tokens.isdecimal() for each in finish.traits
+    )
 
 
 def traits(found: Sequence[DataSet], wanted: Wanted) -> tuple[Trait, ...]:
