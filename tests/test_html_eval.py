@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evaluators.statistics.result import COUNTS, VIEWS
 from perfcore.report import figures, html_eval, html_samples, html_series
 from tests.answering import Service, answering, right_if_even, sums
 from tests.browser import browser
@@ -38,6 +39,15 @@ def names(page: Path) -> list[str]:
 def tables(page: Path, name: str) -> list[dict[str, Any]]:
     found = next(section for section in held(page)["sections"] if section["name"] == name)
     return [one for one in found["blocks"] if one["kind"] == "table"]
+
+
+def test_the_page_counts_answers_as_the_summary_does() -> None:
+    views = {name: {"value": value} for name, value in (("lenient", 0.75), ("strict", 0.5), ("completed", 1.0))}
+    one = {"dataset": "d", "model": "m", "views": views, "counts": {"answers": 4, "failed": 1, "truncated": 1}}
+    block = html_samples.count_table([one])
+    assert block is not None
+    assert block["heads"][2:] == [*COUNTS.values(), *VIEWS.values()]
+    assert block["rows"][0][-3:] == ["75.0 %", "50.0 %", "100.0 %"]
 
 
 def test_an_evaluation_has_a_page_with_scores_answers_and_speed(folder: Path) -> None:

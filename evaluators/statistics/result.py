@@ -10,6 +10,19 @@ Mode = Literal["gen", "ppl"]
 Unit = Literal["share", "number"]
 
 
+# How tables call the counts and the views, in the order in which they show them.
+COUNTS = {
+    "answers": "answers",
+    "failed": "failed",
+    "empty": "empty",
+    "truncated": "truncated",
+    "cut_off": "cut off in reasoning",
+    "not_extracted": "not extracted",
+    "metric_errors": "evaluator failed",
+}
+VIEWS = {"lenient": "all asked", "strict": "truncated as wrong", "completed": "complete only"}
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Of items and of answers to them. One answer may be counted under several of these."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from evaluators.statistics import grid
 from evaluators.statistics.grid import Column
-from evaluators.statistics.result import NO_ITEMS, Measure, Result, Slice
+from evaluators.statistics.result import COUNTS, NO_ITEMS, VIEWS, Measure, Result, Slice
 from evaluators.statistics.rows import Cell, Row, comparisons_of, groups_of, models_of, rows_of, sets_of, subset_rows_of
 from evaluators.statistics.significance import in_words
 
@@ -131,15 +131,12 @@ def percent(share: float | None) -> str:
 def answer_table(results: Sequence[Result]) -> tuple[list[Column], list[list[str]]]:
     """What became of the answers, and the score over all that was asked and over those that were complete."""
     names = [Column(name, fixed=True, name=True) for name in ("dataset", "model")]
-    titles = ("answers", "failed", "empty", "truncated", "cut off in reasoning", "not extracted", "evaluator failed")
-    views = ("all asked", "truncated as wrong", "complete only")
     rows = []
     for result in in_order(results):
-        one, seen = result.counts, result.views
-        counts = (one.answers, one.failed, one.empty, one.truncated, one.cut_off, one.not_extracted, one.metric_errors)
-        scores = [percent(view.value) for view in (seen.lenient, seen.strict, seen.completed)]
-        rows.append([result.dataset, result.model, *(f"{count:,}" for count in counts), *scores])
-    return names + [Column(title, name=True) for title in (*titles, *views)], rows
+        counts = [f"{getattr(result.counts, name):,}" for name in COUNTS]
+        scores = [percent(getattr(result.views, name).value) for name in VIEWS]
+        rows.append([result.dataset, result.model, *counts, *scores])
+    return names + [Column(title, name=True) for title in (*COUNTS.values(), *VIEWS.values())], rows
 
 
 def in_order(results: Sequence[Result]) -> list[Result]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluators.statistics.result import COUNTS, VIEWS
 from perfcore.report.html_blocks import Block, folded, foreign, lines, table
 from perfcore.report.text import NONE, number, visible
 
@@ -88,13 +89,12 @@ def shown(value: Any, share: bool) -> str:
 
 def count_table(results: Sequence[Mapping[str, Any]]) -> Block | None:
     """How many answers were what, and the score by which of them count."""
-    names = ("answers", "failed", "empty", "truncated", "cut_off", "not_extracted", "metric_errors")
-    heads = ("data set", "model", *(name.replace("_", " ") for name in names), "all asked", "complete only")
+    heads = ("data set", "model", *COUNTS.values(), *VIEWS.values())
     rows = []
     for one in results:
         counts, views = one.get("counts") or {}, one.get("views") or {}
-        scores = [figure(views.get(name) or {})[0] for name in ("strict", "completed")]
-        cells = [number(counts.get(name)) for name in names]
+        scores = [figure(views.get(name) or {})[0] for name in VIEWS]
+        cells = [number(counts.get(name)) for name in COUNTS]
         rows.append([foreign(one.get("dataset")), foreign(one.get("model")), *cells, *scores])
     return table("Answers", heads, rows, names=2)
 
