@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from evaluators.errors import EvaluationError
 from evaluators.programs import cases as code_cases
-from evaluators.programs import languages
+from evaluators.programs import joined, languages, packages
 from evaluators.programs import names as code_names
 from evaluators.programs.extraction import Found, bodies, candidates
 from evaluators.programs.process import EARLY, PATIENCE
@@ -26,22 +26,25 @@ from evaluators.sandbox.bounded import Limits
 
 NO_CODE = "no code found"
 MORE = 65536  # bytes that may be printed beyond what is wanted
-# What solutions of contests use without importing it.
-CONTEST = """
-import bisect, collections, copy, datetime, functools, heapq, io, itertools, math, operator, os, random, re, string, sys
-from bisect import *
-from collections import *
-from copy import *
-from functools import *
-from heapq import *
-from itertools import *
-from math import *
-from operator import *
-from string import *
-from typing import *
-pow = __builtins__["pow"] if isinstance(__builtins__, dict) else __builtins__.pow
-sys.setrecursionlimit(50000)
-"""
+# What solutions of contests use without importing it: LiveCodeBench's own program puts all names of these modules in
+# front of them, and behind those, so that they win, Python's own names, those for types, and the modules themselves.
+BEFORE_CONTEST = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json"),
+)
+CONTEST = "\n".join(
+    [
+        *(f"from {name} import *" for name in (*BEFORE_CONTEST, "builtins", "typing")),
+        f"import {', '.join(BEFORE_CONTEST)}",
+        "sys.setrecursionlimit(50000)",
+        "getattr(sys, 'set_int_max_str_digits', abs)(50000)",
+    ]
+)
+# What the program of HumanEval-X's authors puts in front of solutions in Python.
+BEFORE_PYTHON = (
+    "import math, re, sys, copy, datetime, itertools, collections, heapq, statistics, functools, hashlib, string\n"
+    "from typing import *\nfrom collections import *\n"
+)
 BEFORE_MAIN = {
     "python": "python",
     "cpp": "cpp",
@@ -63,10 +66,18 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool, Meta(description="That programs of models may be run: --allow-code-execution sets it, no preset does.")
     ] = False
     timeout_s: Annotated[
-        int, Meta(ge=1, le=3600, description="Seconds of processor time for all tests of a sample.")
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="Seconds of processor time for all tests of a sample; in contests case_s + 1 for each or more.",
+        ),
     ] = 20
     case_s: Annotated[int, Meta(ge=1, le=3600, description="Seconds of processor time for one test of a contest.")] = 6
     memory_mb: Annotated[int, Meta(ge=64, le=65536, description="MiB that a program may use.")] = 1024
+    packages: Annotated[
+        list[str], Meta(description="Installed packages that programs in Python may import, such as numpy.")
+    ] = []
     language: Annotated[str, Meta(description="Language of humanevalx; else the subset, or the id, says it.")] = ""
 
 
@@ -116,12 +127,12 @@ def humanevalx(text: str, sample: Sample, settings: Code) -> Verdict:
         return humanevalx_python(text, sample, settings)
     ready(name)
     language = languages.LANGUAGES[name]
-    called = languages.called_in(declaration)
+    called = joined.called_in(declaration)
     whole = re.compile(language.defines.format(name=re.escape(called)))
     above = "\n".join(str(sample.meta.get(name) or "") for name in ("test_setup", "import")).strip("\n")
     found = candidates(text, whole, name)
     if found and whole.search(found[0].code):
-        found = [Found(f"{above}\n{languages.whole(name, declaration, found[0].code)}", found[0].rule)]
+        found = [Found(f"{above}\n{joined.whole(name, declaration, found[0].code)}", found[0].rule)]
     else:
         body = next(iter(bodies(text)), "")
         found = [Found(f"{above}\n{declaration}\n{body}", "body")] if body.strip() else []
@@ -132,7 +143,7 @@ def humanevalx_python(text: str, sample: Sample, settings: Code) -> Verdict:
     """As HumanEval; the tests call check themselves."""
     prompt, test = column(sample, "prompt"), column(sample, "test")
     entry = re.findall(r"^def\s+(\w+)", column(sample, "declaration"), re.M)[-1]
-    data = {"prelude": prompt, "trusted": prompt, "entry": entry, "tests": [test], "seconds": 0}
+    data = {"prelude": BEFORE_PYTHON + prompt, "trusted": prompt, "entry": entry, "tests": [test], "seconds": 0}
     return passed_all(completed(text, prompt, entry), settings, "apart", data)
 
 
@@ -182,11 +193,11 @@ def livecodebench(text: str, sample: Sample, settings: Code) -> Verdict:
         return called(text, tests, code_cases.function_of(sample.meta), settings)
     found = candidates(text, None)
     inputs = [(test.given.encode(), len(test.wanted.encode()) + MORE) for test in tests]
-    limits = limits_of(settings)._replace(report=sum(most for _, most in inputs) + 64 * MIB)
+    limits = limits_of(settings, len(tests))._replace(report=sum(most for _, most in inputs) + 64 * MIB)
     data = {"prelude": CONTEST, "inputs": inputs, "seconds": settings.case_s}
     if not found:
         return Verdict(0.0, None, "", NO_CODE)
-    done = result(Task("cases", found, limits, data))
+    done = result(python("cases", found, limits, data, settings))
     results = [
         why
         or ("" if code_cases.same_output(printed.decode("utf-8", "replace"), test.wanted) else different(printed, test))
@@ -202,36 +213,49 @@ def different(printed: bytes, test: code_cases.Case) -> str:
 
 
 def called(text: str, tests: Sequence[code_cases.Case], entry: str, settings: Code) -> Verdict:
-    """Call the method for each test, and compare what it returns."""
-    found = candidates(text, re.compile(r"^class\s+Solution\b", re.M))
+    """Call the method for each test, or the function where there is no class, and compare what it returns."""
+    name = re.escape(entry.rpartition(".")[2])
+    found = candidates(text, re.compile(rf"^(?:class\s+Solution\b|def\s+{name}\s*\()", re.M))
     if not found:
         return Verdict(0.0, None, "", NO_CODE)
     calls = [code_cases.arguments(test) for test in tests]
-    data = {"prelude": CONTEST, "entry": entry, "calls": calls, "seconds": PATIENCE * settings.case_s}
-    done = result(Task("values", found, limits_of(settings), data))
-    results = [
-        why
-        or (
-            ""
-            if code_cases.same_value(got, json.loads(test.wanted))
-            else f"{got!r:.60} in the place of {test.wanted:.60}"
-        )
-        for (why, got), test in zip(done.results, tests, strict=False)
-    ]
+    data = {"prelude": CONTEST, "entry": entry, "calls": calls, "seconds": settings.case_s}
+    done = result(python("values", found, limits_of(settings, len(tests)), data, settings))
+    results = [why or unlike(got, test.wanted) for (why, got), test in zip(done.results, tests, strict=False)]
     return verdict(done, results, len(tests))
+
+
+def unlike(got: Any, wanted: str) -> str:
+    """ "" for a value that is the one that is wanted, else both, as far as they can be written."""
+    try:
+        if code_cases.same_value(got, json.loads(wanted)):
+            return ""
+        return f"{got!r:.60} in the place of {wanted:.60}"
+    except (RecursionError, ValueError):  # too deep, or a number of more digits than Python writes
+        return f"another {type(got).__name__} in the place of {wanted:.60}"
 
 
 def passed_all(found: Sequence[Found], settings: Code, mode: str, data: dict[str, Any]) -> Verdict:
     """Run the tests of a function in Python."""
     if not found:
         return Verdict(0.0, None, "", NO_CODE)
-    done = result(Task(mode, found, limits_of(settings), data))
+    done = result(python(mode, found, limits_of(settings), data, settings))
     return verdict(done, done.results, len(data["tests"]))
 
 
-def limits_of(settings: Code) -> Limits:
-    """Limits of the sandbox; wall time is more than processor time, since a busy machine must not fail a program."""
-    memory, seconds = settings.memory_mb * MIB, settings.timeout_s
+def python(mode: str, found: Sequence[Found], limits: Limits, data: Mapping[str, Any], settings: Code) -> Task:
+    """A task in Python, with the packages that its programs may import."""
+    names = settings.packages
+    environment = packages.ONE_THREAD if names else {}
+    return Task(mode, found, limits, {**data, "paths": packages.paths(names)}, {}, packages.visible(names), environment)
+
+
+def limits_of(settings: Code, cases: int = 0) -> Limits:
+    """Limits of the sandbox; wall time is more than processor time, since a busy machine must not fail a program.
+
+    Where each case has a limit of its own, all of them may come up to it.
+    """
+    memory, seconds = settings.memory_mb * MIB, max(settings.timeout_s, cases * (settings.case_s + 1))
     return Limits(wall_s=PATIENCE * seconds, cpu_s=seconds, memory=memory, address=memory + 512 * MIB)
 
 

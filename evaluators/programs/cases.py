@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -116,13 +116,7 @@ def lines(text: str) -> list[str]:
 def same_line(got: str, wanted: str) -> bool:
     if got == wanted:
         return True
-    one, other = numbers(got.split()), numbers(wanted.split())
-    return one is not None and one == other
-
-
-def numbers(words: Sequence[str]) -> list[Decimal] | None:
-    """Numbers that the words are, None if one is none."""
     try:
-        return [Decimal(word) for word in words]
-    except InvalidOperation:
-        return None
+        return [Decimal(word) for word in got.split()] == [Decimal(word) for word in wanted.split()]
+    except InvalidOperation:  # a word that is no number, or one that cannot be compared, such as sNaN
+        return False

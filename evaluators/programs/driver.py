@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evaluators.programs.plain import dumps
     from evaluators.programs.process import (
         EARLY,
+        PATIENCE,
         SHORT,
         SIGXCPU,
         LostError,
@@ -83,9 +84,12 @@ class Asking:
         return LostError(f"{EARLY} (signal {number})" if number > 0 else EARLY)
 
 
-def called(asking: Asking, name: str, args: Sequence[Any], named: dict[str, Any], seconds: float) -> Any:
-    """What a function of the code returns; what it raises is raised as the same exception of Python, or as none."""
-    answer = asking.ask(("call", name, tuple(args), named), seconds)
+def called(asking: Asking, name: str, args: Sequence[Any], named: dict[str, Any], seconds: int) -> Any:
+    """What a function of the code returns; what it raises is raised as the same exception of Python, or as none.
+
+    `seconds` of processor time are what it may take, unless they are 0; the clock is given more patience.
+    """
+    answer = asking.ask(("call", name, tuple(args), named, seconds), PATIENCE * seconds)
     if not isinstance(answer, tuple) or len(answer) not in (2, 3) or answer[0] not in ("value", "raised"):
         raise LostError("an answer of another form")
     if answer[0] == "value":
@@ -218,7 +222,9 @@ def main() -> None:
         return
     said: dict[str, Any] = {"stage": "failed", "at": -1, "why": ""}
     try:
-        said["stage"], said["at"], said["why"] = asking.ask({"programs": task["programs"], "prelude": task["prelude"]})
+        said["stage"], said["at"], said["why"] = asking.ask(
+            {name: task[name] for name in ("programs", "prelude", "paths")}
+        )
         if said["stage"] == "loaded":
             said["results"] = MODES[task["mode"]](asking, task)
     except TooLongError:

@@ -7,13 +7,14 @@ whatever exit status, has not passed.
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluators.errors import EvaluationError
+from evaluators.programs.joined import GO_IMPORT, without_crates
 from evaluators.sandbox.ways import is_of_its_own
 
 WORD = 64  # letters of the word
@@ -48,6 +49,12 @@ int main() {
     return wrong || write(4, word, count) != count;
 }
 """
+# Of HumanEval-X's own program: headers in front of each program in C++, packages that a program in Go uses unasked.
+CPP_HEADERS = "".join(
+    f"#include <{name}>\n"
+    for name in ("stdlib.h", "algorithm", "math.h", "stdio.h", "vector", "string", "climits", "cstring", "iostream")
+)
+GO_PACKAGES = ("math", "strings", "fmt", "strconv", "time", "bytes", "regexp", "sort", "math/rand", "crypto/md5")
 JAVA_END = """
 public class Judge {
     public static void main(String[] args) throws Exception {
@@ -65,6 +72,11 @@ console.assert = (right, ...words) => { if (!right) throw new Error("assertion f
 require("./solution.js");
 const word = Buffer.alloc(64);
 fs.writeSync(4, word, 0, fs.readSync(3, word, 0, 64));
+"""
+# A package of npm with which one solution is written.
+JS_MD5 = """
+const { createHash } = require("crypto");
+module.exports = (text) => createHash("md5").update(text).digest("hex");
 """
 GO_ASSERT = """
 package assert
@@ -112,7 +124,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 """
-GO_IMPORT = re.compile(r'^import\s*(?:\([^)]*\)|"[^"\n]*")', re.M)
+GO_IMPORTED = re.compile(r'^(?:import)?[ \t(]*([\w.]*)[ \t]*"([^"\n]+)"', re.M)
+GO_SILENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`', re.S)  # comments and texts
 RUST_END = """
 fn main() {
     use std::io::{Read, Write};
@@ -129,7 +142,7 @@ def cpp(code: str, test: str, found: Mapping[str, str]) -> Program:
     """The model's code and the tests in one file; a main of either is renamed."""
     ending = test.rstrip()
     ending = f"{ending[:-1]}\nreturn 0;\n}}" if ending.endswith("}") else ending
-    text = f"#define main model_main\n{code}\n#undef main\n#define main tests_main\n{ending}\n"
+    text = f"{CPP_HEADERS}#define main model_main\n{code}\n#undef main\n#define main tests_main\n{ending}\n"
     files = {"solution.cpp": text.encode(), "judge.cpp": CPP_END.encode()}
     compiled = [found["g++"], "-std=c++17", "-O1", "-w", "-o", "program", "solution.cpp", "judge.cpp"]
     return Program(files, [[*compiled, *(["-lcrypto"] if "openssl/" in text else [])], ["./program"]])
@@ -150,6 +163,7 @@ def java(code: str, test: str, found: Mapping[str, str]) -> Program:
 
 def javascript(code: str, test: str, found: Mapping[str, str]) -> Program:
     files = {"solution.js": f"{code}\n{test}\n".encode(), "judge.js": JS_END.encode()}
+    files["node_modules/js-md5/index.js"] = JS_MD5.encode()
     return Program(files, [[found["node"], "--max-old-space-size=512", "--stack-size=8000", "judge.js"]])
 
 
@@ -159,10 +173,9 @@ def go(code: str, test: str, found: Mapping[str, str]) -> Program:
     Go refuses imports that are not used, and those behind other code: the ones that are used are put in front.
     """
     text = f"{code}\n{test}\n"
-    found_imports = dict.fromkeys(name for one in GO_IMPORT.findall(text) for name in re.findall(r'"([^"]+)"', one))
+    imported = [one for found_import in GO_IMPORT.findall(text) for one in GO_IMPORTED.findall(found_import)]
     rest = GO_IMPORT.sub("", re.sub(r"^package [^\n]*$", "", text, flags=re.M))
-    used = [name for name in found_imports if re.search(rf"\b{re.escape(name.rpartition('/')[2])}\.", rest)]
-    text = "package main\n\n" + "".join(f'import "{name}"\n' for name in used) + rest
+    text = "package main\n\n" + "".join(go_imports(imported, GO_SILENT.sub("", rest))) + rest
     files = {
         "go.mod": b"module solution\n\ngo 1.18\n\nrequire github.com/stretchr/testify v1.8.0\n\n"
         b"replace github.com/stretchr/testify => ./testify\n",
@@ -175,6 +188,18 @@ def go(code: str, test: str, found: Mapping[str, str]) -> Program:
     return Program(files, [[found["go"], "test", "-c", "-vet=off", "-o", "program", "."], ["./program"]])
 
 
+def go_imports(imported: Sequence[tuple[str, str]], rest: str) -> list[str]:
+    """Imports, of which each has a name of its own or "", that the rest of a program uses, and what it uses unasked."""
+    known = {alias or path.rpartition("/")[2] for alias, path in imported}
+    unasked = [("", path) for path in GO_PACKAGES if path.rpartition("/")[2] not in known]
+    used = [
+        (alias, path)
+        for alias, path in dict.fromkeys([*imported, *unasked])
+        if alias in (".", "_") or re.search(rf"\b{re.escape(alias or path.rpartition('/')[2])}\.[A-Z]", rest)
+    ]
+    return [f'import {alias} "{path}"\n' for alias, path in used]
+
+
 def rust(code: str, test: str, found: Mapping[str, str]) -> Program:
     """Functions with #[test] are called by a main of ours."""
     plain = re.sub(r"#\[cfg\(test\)\]", "", test)
@@ -182,7 +207,7 @@ def rust(code: str, test: str, found: Mapping[str, str]) -> Program:
     module = re.search(r"\bmod\s+(\w+)\s*\{", plain)
     plain = re.sub(r"#\[test\]\s*(?:pub\s+)?fn", "pub fn", plain)
     calls = "\n".join(f"{module.group(1)}::{name}();" if module else f"{name}();" for name in tests)
-    own = re.sub(r"\bfn\s+main\s*\(", "fn model_main(", code)
+    own = without_crates(re.sub(r"\bfn\s+main\s*\(", "fn model_main(", code))
     files = {"solution.rs": f"{own}\n{plain}\n{RUST_END.replace('TESTS', calls)}".encode()}
     linker = ["-C", f"linker={found['cc']}"]
     return Program(files, [[found["rustc"], "--edition", "2021", "-A", "warnings", *linker, "-o", "program",
@@ -273,34 +298,3 @@ def folders(found: Mapping[str, str]) -> list[str]:
     return [
         str(path.parents[1] if len(path.parts) > 3 and is_of_its_own(str(path.parents[1])) else path) for path in own
     ]
-
-
-def called_in(declaration: str) -> str:
-    """Name of the function that a declaration declares, which is its last one."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", declaration, flags=re.S)
-    named = re.findall(r"\b(?:const|let|var|function|func|fn)\s+(\w+)", text) or re.findall(r"(\w+)\s*\(", text)
-    return named[-1] if named else ""
-
-
-def imports(declaration: str, language: str) -> list[str]:
-    """What stands in a declaration above the function: includes, imports, `using`."""
-    patterns = {
-        "cpp": r"^(?:#include[^\n]*|using [^\n]*;|#define[^\n]*)$",
-        "java": r"^import [^\n]*;$",
-        "rust": r"^use [^\n]*;$",
-    }
-    if language == "go":
-        return GO_IMPORT.findall(declaration)
-    return re.findall(patterns[language], declaration, re.M) if language in patterns else []
-
-
-def whole(name: str, declaration: str, code: str) -> str:
-    """A model's whole code with what its declaration imports, and in Java within the class that the tests want."""
-    if name == "java" and not re.search(r"\bclass\s+Solution\b", code):
-        own = "\n".join(re.findall(r"^import [^\n]*;$", code, re.M))
-        inside = re.sub(r"^(?:import|package) [^\n]*;$", "", code, flags=re.M)
-        code = f"{own}\nclass Solution {{\n{inside}\n}}"
-    if name == "java":
-        code = re.sub(r"^package [^\n]*;$", "", code, flags=re.M)
-    above = [line for line in imports(declaration, name) if name == "go" or line not in code]
-    return "\n".join([*above, code])

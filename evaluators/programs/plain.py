@@ -2,7 +2,7 @@
 
 What a judge reads are numbers, texts, lists, tuples, dicts, sets and the few other kinds in REBUILT. So no object comes
 back whose class the program has made, such as one that equals everything. An object of a class that is built on a plain
-one (a named tuple, a Counter) becomes that; an iterator becomes one over what it gives.
+one (a named tuple, a Counter), or a number of numpy, becomes that; an iterator becomes one over what it gives.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class _Pickler(_pickle.Pickler):
                     return (name, *parts(value))
         if kind is type and value.__module__ == "builtins":
             return ("class", value.__name__)
+        if kind.__module__ == "numpy" and value.shape == ():
+            return ("same", value.item())
         for base in BASES:
             if isinstance(value, base):
                 return ("same", base(value))

@@ -93,6 +93,7 @@ def module(name: str) -> dict[str, Any]:
 
 def load(task: Any, name: str) -> tuple[dict[str, Any], Any]:
     """The namespace in which the code has run, and what to say of it."""
+    sys.path += task["paths"]
     at, code, why = compiled(task["programs"])
     space = module(name)
     if code is None:
@@ -124,14 +125,23 @@ def send_plain(fd: int, value: Any) -> None:
 
 
 def answered(space: dict[str, Any], what: Sequence[Any]) -> tuple[Any, ...]:
-    """What a function returns or raises; `Class().method` is called of a new object."""
-    name, args, named = what
+    """What a function returns or raises; `Class().method` is called of a new object, or as a function without class."""
+    name, args, named, seconds = what
     try:
+        limit_further(seconds)
         owner, _, method = name.rpartition("().")
-        function = getattr(space[owner](), method) if owner else space[name]
+        function = getattr(space[owner](), method) if owner in space else space[method]
         return ("value", function(*args, **named))
     except BaseException as error:
         return ("raised", type(error).__name__, shortened(error))
+
+
+def limit_further(seconds: int) -> None:
+    """Limit this process to so many seconds of processor time from now on, in whole ones; 0 is no further limit."""
+    if seconds:
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        wanted = int(time.process_time()) + 1 + seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def ran(space: dict[str, Any], tests: Sequence[str]) -> list[str]:
@@ -149,7 +159,9 @@ def ran(space: dict[str, Any], tests: Sequence[str]) -> list[str]:
 def spawn(reading: int, writing: int) -> None:
     """Run the code as a program, once for each case, in a process of its own that begins where this one is."""
     task = receive(reading)
+    sys.path += task["paths"]
     at, code, why = compiled(task["programs"])
+    exec(task["prelude"], {})  # so that each case finds the modules imported
     send(writing, ("loaded" if code is not None else "does not compile", at, why))
     while True:
         stdin, seconds, most = receive(reading)
@@ -196,9 +208,8 @@ def as_program(
         exec(prelude, space)
         exec(code, space)
         status = 0
-    except SystemExit as error:
-        status = 0 if error.code in (None, 0) else 1
-        os.write(saying, b"" if status == 0 else shortened(error).encode("utf-8", "replace"))
+    except SystemExit:  # what has been printed counts, and not the status
+        status = 0
     except BaseException as error:
         os.write(saying, shortened(error).encode("utf-8", "replace"))
     try:

@@ -64,7 +64,7 @@ def result(task: Task) -> Result:
 def private(task: Task) -> bytes:
     """The judge, and behind it what it is to judge."""
     kind = {"cases": "cases", "build": "build"}.get(task.mode, "calls")
-    data = {"mode": task.mode, "programs": [one.code for one in task.found], "prelude": "", **task.data}
+    data = {"mode": task.mode, "programs": [one.code for one in task.found], "prelude": "", "paths": [], **task.data}
     files = [str(module.__file__) for module in (code_plain, code_process, code_driver)]
     return packed(files, b"%-8s" % kind.encode() + marshal.dumps(data))
 
@@ -89,5 +89,6 @@ def worded(why: str) -> str:
 def last_words(stderr: bytes) -> str:
     """The line of a compiler's words that says what is wrong."""
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("#")] or lines  # Go's name of the package
     wrong = [line for line in lines if "error" in line.lower()]
     return (wrong or lines or ["it says nothing"])[0][:300]

@@ -307,6 +307,7 @@ def proportional(name: str) -> int:
 
 def supervised(spec: dict[str, Any], status: int, control: int, kept: list[int]) -> None:
     """Run the command below this process, and say how it ended."""
+    os.umask(0o077 if spec["user_namespace"] else 0)  # root's command is another user, for whom its folders are too
     put(spec["files"])
     call("prctl", SET_DUMPABLE, 0, 0, 0, 0)
     started = time.monotonic()
@@ -327,7 +328,6 @@ def first(spec: dict[str, Any], status: int, control: int, kept: list[int]) -> N
     """The first process of the namespace, which ends together with the one that started it."""
     call("prctl", SET_DEATH_SIGNAL, KILL, 0, 0, 0)
     build(spec)
-    os.umask(0o077 if spec["user_namespace"] else 0)
     supervised(spec, status, control, kept)
 
 

@@ -214,7 +214,9 @@ def wrapping(way: Way, shown: Sequence[str], limits: Limits) -> list[str]:
     """The words of bubblewrap before a command; none where the process inside makes the namespaces."""
     if not way.bubblewrap:
         return []
-    words = [way.bubblewrap, "--die-with-parent", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    # Without --as-pid-1 the first process is bubblewrap's own, whose memory everything of the same user may write to.
+    words = [way.bubblewrap, "--die-with-parent", "--as-pid-1"]
+    words += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     rights = ["--cap-drop", "ALL"]
     if os.geteuid() == 0:
         user = [*rights, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
