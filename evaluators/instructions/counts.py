@@ -1,20 +1,17 @@
 """Rules of IFBench (Pyatkin et al. 2025) about how much of something an answer has: `count:` and `ratio:`."""
 
 import re
-import string
 from collections.abc import Sequence
 
 from evaluators.instructions.checking import Rule, unless
 from evaluators.instructions.lexicon import CONJUNCTIONS, PERSON_NAMES, PRONOUNS, STOP_WORDS
-from evaluators.instructions.splitting import LETTERS, WORD, last_mark, plain_words, sentences, spelled_words, tokens
+from evaluators.instructions.splitting import NO_PUNCTUATION, PUNCTUATION, WORD, bare_words, sentences, tokens
 
-NUMBER = re.compile(r"\b\d+\b")
-NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 MARKS = (".", ",", "!", "?", ";", ":")
 INTERROBANGS = ("?!", "!?", "\u203d")
 TIMES = (1, 2, 3, 5, 7)  # how often the five keywords have to be there
 TOLERANCE = 2  # percentage points
-JAPANESE = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def fewer(count: int, wanted: int, of: str) -> str:
@@ -28,7 +25,8 @@ def word_count_range(text: str, min_words: int, max_words: int) -> str:
 
 
 def unique_word_count(text: str, N: int) -> str:  # noqa: N803  # the name that it has in the data
-    return fewer(len(set(plain_words(text))), N, "different words")
+    """Words are without punctuation around them; what is nothing else is one word more."""
+    return fewer(len({word.strip(PUNCTUATION) for word in text.lower().split()}), N, "different words")
 
 
 def stop_words(text: str, percentage: float) -> str:
@@ -40,35 +38,37 @@ def stop_words(text: str, percentage: float) -> str:
 
 
 def sentence_type(text: str) -> str:
-    """Twice as many sentences that state as those that ask."""
-    marks = [last_mark(sentence) for sentence in sentences(text)]
+    """Twice as many sentences that state as those that ask; none of both will do."""
+    marks = [sentence[-1] for sentence in sentences(text)]
     state, ask = marks.count("."), marks.count("?")
-    return unless(state == 2 * ask > 0, f"{state} sentences that state and {ask} that ask, not 2 to 1")
+    return unless(state == 2 * ask, f"{state} sentences that state and {ask} that ask, not 2 to 1")
 
 
 def sentence_balance(text: str) -> str:
-    """As many sentences that state, ask and exclaim."""
-    marks = [last_mark(sentence) for sentence in sentences(text)]
+    """As many sentences that state, ask and exclaim; none of them will do."""
+    marks = [sentence[-1] for sentence in sentences(text)]
     state, ask, exclaim = (marks.count(mark) for mark in ".?!")
-    same = state == ask == exclaim > 0
-    return unless(same, f"{state} sentences that state, {ask} that ask, {exclaim} that exclaim")
+    return unless(state == ask == exclaim, f"{state} sentences that state, {ask} that ask, {exclaim} that exclaim")
 
 
 def conjunctions(text: str, small_n: int) -> str:
-    return fewer(len(CONJUNCTIONS & set(spelled_words(text))), small_n, "different coordinating conjunctions")
+    """A conjunction in another case, or with punctuation at it, counts as another one."""
+    found = {word for word in text.split() if word.strip(PUNCTUATION).lower() in CONJUNCTIONS}
+    return fewer(len(found), small_n, "different coordinating conjunctions")
 
 
 def person_names(text: str, N: int) -> str:  # noqa: N803
-    return fewer(len(PERSON_NAMES & set(LETTERS.findall(text))), N, "different names")
+    return fewer(len(PERSON_NAMES & set(WORD.findall(text))), N, "different names")
 
 
 def pronouns(text: str, N: int) -> str:  # noqa: N803
-    return fewer(sum(word in PRONOUNS for word in spelled_words(text)), N, "pronouns")
+    words = tokens(text.replace("/", " ").lower())
+    return fewer(sum(word in PRONOUNS for word in words), N, "pronouns")
 
 
 def numbers(text: str, N: int) -> str:  # noqa: N803
-    """Numbers are in figures; 3.14, 1,000, 10:30 and 2-3 are one each, as they are for the authors' program."""
-    count = len(NUMBER.findall(text.translate(NO_PUNCTUATION)))
+    """Runs of figures without the punctuation in them: 3.14, 1,000, 10:30 and 2-3 are one each, and so is 2nd."""
+    count = len(re.findall(r"\d+", text.translate(NO_PUNCTUATION)))
     return unless(count == N, f"{count} numbers, not {N}")
 
 
@@ -82,14 +82,16 @@ def punctuation(text: str) -> str:
 
 
 def words_japanese(text: str, N: int) -> str:  # noqa: N803
-    words = text.split()
-    other = [word for word in words[N - 1 :: N] if not JAPANESE.search(word)] if N > 0 else words
+    """Figures and punctuation alone may stand in a place of a word in Japanese."""
+    words = [word.strip(PUNCTUATION) for word in text.split()[N - 1 if N > 0 else 0 :: max(N, 1)]]
+    other = [word for word in words if word and not word.isdigit() and not JAPANESE.search(word)]
     return unless(not other, f"{len(other)} of each {N}th word not in Japanese")
 
 
 def keywords_multiple(text: str, keyword1: str, keyword2: str, keyword3: str, keyword4: str, keyword5: str) -> str:
     """Whole words, in whatever case."""
-    wanted = zip((keyword1, keyword2, keyword3, keyword4, keyword5), TIMES, strict=True)
+    words = (word.strip() for word in (keyword1, keyword2, keyword3, keyword4, keyword5))
+    wanted = zip(words, TIMES, strict=True)
     found = [(word, len(re.findall(rf"\b{re.escape(word)}\b", text, re.IGNORECASE)), times) for word, times in wanted]
     wrong = [f"{count} times {word}, not {times}" for word, count, times in found if count != times]
     return unless(not wrong, ", ".join(wrong))
@@ -106,7 +108,7 @@ def overlap(text: str, reference_text: str, percentage: float) -> str:
     if not own:
         return "too short for a trigram"
     share = 100 * len(own & trigrams(tokens(reference_text))) / len(own)
-    near = abs(share - percentage) <= TOLERANCE
+    near = percentage - TOLERANCE <= share <= percentage + TOLERANCE
     return unless(near, f"{share:.1f} % of the trigrams, not {percentage:g} % (\u00b1{TOLERANCE} %)")
 
 
@@ -118,7 +120,7 @@ def sentence_words(text: str) -> str:
     lengths = [len(sentence) for sentence in found]
     if len(set(lengths)) > 1:
         return f"{', '.join(map(str, lengths))} characters"
-    words = plain_words(text)
+    words = bare_words(text)
     return unless(len(words) == len(set(words)), "a word comes twice")
 
 

@@ -1,22 +1,20 @@
 """Rules of IFBench (Pyatkin et al. 2025) about the form of an answer: `format:`."""
 
 import re
+import string
 from itertools import pairwise
 
 import emoji
 
 from evaluators.instructions.checking import Rule, unless
-from evaluators.instructions.splitting import last_mark, plain_words, sentences
+from evaluators.instructions.splitting import NO_PUNCTUATION, PUNCTUATION, sentences, tokens
 
 PAIRS = {")": "(", "]": "[", "}": "{"}
 BRACKETS, QUOTES = 5, 3  # levels
-STRAIGHT = str.maketrans("\u201c\u201d\u2018\u2019", "\"\"''")
-APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
-CLOSING = " \t\n\r\"')]}*_.,;:!?\u2026\u2019\u201d\u00bb\ufe0e\ufe0f"
-KEYCAP = "\u20e3"
 TEMPLATE = ("My Answer:", "My Conclusion:", "Future Outlook:")
-LETTER = re.compile(r"\W*\w\W*")
-THESIS = re.compile(r"<(i|em)>")
+LETTERED = re.compile(r"\W*a\W*b\W*c", re.IGNORECASE)
+STRAIGHT = str.maketrans("\u201c\u201d", '""')
+AROUND_QUOTES = string.digits + string.punctuation.replace('"', "")
 
 
 def parentheses(text: str) -> str:
@@ -36,119 +34,120 @@ def parentheses(text: str) -> str:
 
 
 def quotes(text: str) -> str:
-    """Double and single quotes in turn stand within one another, and three of them are closed one after the other."""
+    """Straight double and single quotes open and close in turn, and three levels of them are closed."""
     opened: list[str] = []
-    closed = 0
-    for mark in re.findall(r"[\"']", APOSTROPHE.sub("", text.translate(STRAIGHT))):
+    deepest = 0
+    for mark in re.findall(r"[\"']", text):
         if opened and opened[-1] == mark:
             opened.pop()
-            closed += 1
+            if deepest - len(opened) >= QUOTES:
+                return ""
         else:
             opened.append(mark)
-            closed = 0
-        if closed == QUOTES:
-            return ""
+            deepest = max(deepest, len(opened))
     return f"not {QUOTES} pairs of quotes within one another"
 
 
 def options(text: str, options: str) -> str:
-    """One of the options and nothing else. Letters have to be as they are given, with their brackets."""
-    between = "/" if "/" in options else r"\s+or\s+" if " or " in options else ","
-    found = [option.strip() for option in re.split(between, options) if option.strip()]
-    if all(LETTER.fullmatch(option) for option in found):
-        return unless(text.strip() in found, "none of the options")
-    answer = plain_words(text)
-    return unless(any(plain_words(option) == answer for option in found), "none of the options")
+    """One of the options and nothing else but punctuation; letters have to be just as they are given."""
+    between = "/" if "/" in options else "or" if "or" in options else ","
+    found = [option.strip() for option in options.split(between)]
+    if LETTERED.match(options):
+        return unless(text in found, "none of the options as they are given")
+    answer = text.strip(PUNCTUATION).lower()
+    return unless(answer in [option.strip(PUNCTUATION).lower() for option in found], "none of the options")
 
 
 def newline(text: str) -> str:
-    lines = [plain_words(line) for line in text.split("\n")]
-    wrong = sum(len(words) > 1 for words in lines)
-    return unless(not wrong, f"{wrong} lines with more than one word")
-
-
-def is_emoji(mark: str) -> bool:
-    """Whether a character is an emoji, or ends one."""
-    return emoji.is_emoji(mark) or mark == KEYCAP or "\U0001f1e6" <= mark <= "\U0001f1ff"
+    """As many lines as words."""
+    bare = text.translate(NO_PUNCTUATION).strip()
+    lines, words = sum(map(bool, bare.split("\n"))), len(bare.split())
+    return unless(lines == words, f"{lines} lines for {words} words")
 
 
 def emojis(text: str) -> str:
-    """An emoji before the punctuation that ends a sentence, or behind it."""
-    found = sentences(text)
-    ends = [sentence.rstrip(CLOSING)[-1:] for sentence in found]
-    after = [sentence.lstrip(CLOSING)[:1] for sentence in found[1:]] + [""]
-    wrong = sum(not (is_emoji(end) or is_emoji(begin)) for end, begin in zip(ends, after, strict=True))
+    """An emoji before the punctuation that ends a sentence, or at the beginning of what follows."""
+    found = [sentence.translate(NO_PUNCTUATION).strip() for sentence in sentences(text)]
+    ends = [any(map(emoji.is_emoji, sentence[-2:])) for sentence in found]
+    after = [emoji.is_emoji(sentence[:1]) for sentence in found[1:]] + [False]
+    wrong = sum(not (end or begin) for end, begin in zip(ends, after, strict=True))
     return unless(not wrong, f"{wrong} sentences without an emoji at their end")
 
 
 def line_indent(text: str) -> str:
-    """Each line is indented more than the line before; empty ones do not count."""
-    lines = [line.expandtabs() for line in text.split("\n") if line.strip()]
-    indents = [len(line) - len(line.lstrip()) for line in lines]
-    if len(indents) < 2:
-        return "only one line"
+    """Each line is indented by more blanks than the line before; an empty one between two others does not count."""
+    lines: list[str] = []
+    passed = False
+    for line in text.split("\n"):
+        passed = not line.strip() and not passed  # of two empty lines the second counts
+        lines += [] if passed else [line]
+    indents = [len(line) - len(line.lstrip(" ")) for line in lines]
     wrong = sum(before >= after for before, after in pairwise(indents))
     return unless(not wrong, f"{wrong} lines not indented more than the line before")
 
 
 def quote_unquote(text: str) -> str:
-    """Words without quotes follow each phrase in double quotes, before the next one."""
-    parts = text.translate(STRAIGHT).replace("'\"'", "").split('"')
-    wrong = sum(not any(map(str.isalnum, part)) for part in parts[2::2])
-    return unless(not wrong, f"{wrong} quotes without an explanation after them")
+    """No two double quotes stand side by side, and the text does not end with one."""
+    value = "".join(text.translate(STRAIGHT).replace("'\"'", "").split())
+    if '""' in value:
+        return "two quotes side by side"
+    return unless(not value.strip(AROUND_QUOTES).endswith('"'), "nothing after the last quote")
 
 
 def special_list(text: str, sep: str) -> str:
-    count = sum(line.lstrip().startswith(sep.strip()) for line in text.split("\n"))
-    return unless(count > 1, f"{count} items that begin with {sep.strip()}, not at least 2")
+    count = text.count(sep)
+    return unless(count > 1, f"{count} times {sep}, not at least 2")
 
 
 def thesis(text: str) -> str:
     """Something in italics by HTML, and text behind it."""
-    begin = THESIS.search(text)
-    if begin is None:
+    begin = text.find("<i>") if "<i>" in text else text.find("<em>")
+    if begin < 0:
         return "nothing in italics"
-    inside, end, after = text[begin.end() :].partition(f"</{begin.group(1)}>")
-    return unless(bool(end and inside.strip() and after.strip()), "no thesis in italics with text behind it")
-
-
-def is_bullet(line: str) -> bool:
-    """Whether a line begins with one asterisk."""
-    return line.lstrip()[:1] == "*" and line.lstrip()[1:2] != "*"
+    rest = text[begin:]
+    end = rest.find("</i>") if "</i>" in rest else rest.find("</em>")
+    there = end >= 0 and rest[3:end].strip() and rest[end + 4 :].strip()  # a tag of <em> leaves its > in both
+    return unless(bool(there), "no thesis in italics with text behind it")
 
 
 def sub_bullets(text: str) -> str:
-    """A line with a hyphen belongs to each line with an asterisk."""
-    counts: list[int] = []
-    for line in text.split("\n"):
-        if is_bullet(line):
-            counts.append(0)
-        elif counts and line.lstrip().startswith("-"):
-            counts[-1] += 1
-    if not counts:
-        return "no bullets with *"
-    return unless(all(counts), f"{counts.count(0)} bullets without one with - below them")
+    """A hyphen stands behind each asterisk, before the next one."""
+    parts = text.split("*")[1:]
+    wrong = sum("-" not in part for part in parts)
+    return unless(not wrong, f"{wrong} of {len(parts)} asterisks without a hyphen behind them")
 
 
 def no_bullets_bullets(text: str) -> str:
-    """Two sentences that end in a full stop, and two bullets after them."""
-    lines = text.split("\n")
-    first = next((at for at, line in enumerate(lines) if is_bullet(line)), len(lines))
-    before = sum(last_mark(sentence) == "." for sentence in sentences("\n".join(lines[:first])))
-    bullets = sum(map(is_bullet, lines))
+    """Two sentences and behind them two bullets. Nothing but bullets follows an empty line, or a bullet."""
+    before = bullets = 0
+    going_on = True
+    for line in text.split("\n"):
+        if line.strip().startswith("*"):
+            bullets, going_on = bullets + 1, False
+            if before < 2:
+                break
+        elif not going_on:
+            return "a line that is no bullet, behind an empty line or a bullet"
+        else:
+            found = len(sentences(line))
+            before, going_on = before + found, found > 0
     return unless(before > 1 and bullets > 1, f"{before} sentences and {bullets} bullets, not 2 of each")
 
 
 def title_case(text: str) -> str:
-    """Each word begins with a capital, short ones too, as the authors' program has it."""
-    words = [word for part in text.split() if (word := part.lstrip("\"'([{<*_#\u2018\u201c"))]
-    wrong = [word for word in words if word[0].islower()]
+    """Each token that begins with a letter has a capital there, short words and `n't` too; iPhone will do."""
+    wrong = [token for token in tokens(text) if token[0].islower() and (len(token) == 1 or is_small(token[1:]))]
     return unless(not wrong, f"{len(wrong)} words without a capital")
 
 
+def is_small(text: str) -> bool:
+    """Whether all letters of a text are small, or all are capitals."""
+    return text.islower() or text.isupper()
+
+
 def output_template(text: str) -> str:
-    places = [text.find(part) for part in TEMPLATE]
-    return unless(-1 not in places and places == sorted(places), "not all parts of the template in their order")
+    missing = [part for part in TEMPLATE if part not in text]
+    return unless(not missing, f"without {', '.join(missing)}")
 
 
 def no_whitespace(text: str) -> str:

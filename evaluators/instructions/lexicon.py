@@ -19,15 +19,26 @@ STOP_WORDS = words_in(
     """
 )
 
-# Never the end of a sentence.
-TITLES = words_in("adm capt col cpl dr gov lt maj messrs mr mrs ms msgr mt prof pvt sgt st ste")
-
-# The end of one before a word that has a capital there alone.
+# Abbreviations as NLTK's English model of sentences has them; e.g., i.e., etc. and No. are none to it.
 ABBREVIATIONS = words_in(
     """
-    approx apr assn assoc aug ave bldg blvd brig bros cf co comdr corp dept dist ed esp est etc feb figs fr fri inc
-    jan jr jul jun ltd mfg mgr min nos nov oct pp reps rev sec sens sept sep sr supt thu thur thurs tue tues univ viz
-    vol vols vs wed ph.d m.d b.a m.a b.sc m.sc
+    mr mrs ms messrs dr prof st jr sr lt col gen maj adm sen rep reps inc corp co cos ltd bros cie vs ave ft yr mg ct pa
+    ok chg jan feb aug sep sept oct nov dec tues wed fri ala ariz calif colo conn fla ga ill kan ky mich minn nev okla
+    ore tenn va vt wash wis w.va n.c n.d n.h n.j n.m n.y s.c d.c l.a a.d a.m p.m a.c a.g b.v n.v s.a s.p.a p.a.m ph.d
+    m.b.a m.d.c u.k u.n u.s u.s.a u.s.s.r c.i.t
+    a.a a.h a.s a.t b.f c.v d.h d.w e.f e.h e.l e.m f.g f.j g.d g.f g.k h.c h.f h.m j.b j.c j.j j.k j.p j.r l.f l.p m.j
+    r.a r.h r.i r.j r.k r.t s.g s.s t.j w.c w.r w.w
+    """
+)
+
+# Letters with a dot that may end a sentence; the others stand for names.
+NO_INITIALS = frozenset("abijoquxyz")
+
+# Words that begin a sentence behind an abbreviation, with the stop words.
+STARTERS = words_in(
+    """
+    according although among despite even however indeed instead many meanwhile moreover nevertheless nonetheless sales
+    separately similarly since though thus yet
     """
 )
 
@@ -36,9 +47,9 @@ CONJUNCTIONS = words_in("for and nor but or yet so")
 PRONOUNS = words_in(
     """
     i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers
-    herself it its itself they them their theirs themselves themself one oneself this that these those who whom whose
-    which what whoever whomever whichever whatever anybody anyone anything everybody everyone everything nobody none
-    nothing somebody someone something each either neither another both few many several all any some other others
+    herself it its itself they them their theirs themselves this that these those who whom whose which what whoever
+    whomever whichever whatever anybody anyone anything everybody everyone everything nobody none nothing somebody
+    someone something each either neither both all any some
     """
 )
 
@@ -50,16 +61,14 @@ PERSON_NAMES = words_in(
     """
 )
 
-# Forms that are not made by rule, and verbs that stand before others.
+# Forms that are not made by rule. Modal verbs, such as can and must, are no verbs to the authors' program.
 VERB_FORMS = words_in(
     """
-    am is are was were be been being do does did done have has had can could will would shall should may might must
-    let lets dont doesnt didnt isnt arent wasnt werent cant couldnt wont wouldnt shouldnt mustnt havent hasnt hadnt
-    began begun broke broken brought built bought came caught chose chosen cut drew drawn drove driven ate fell felt
-    found flew forgot forgotten gave given went gone got grew grown heard held hid hit kept knew known laid led left
-    lent lost made meant met paid put ran read rode rose said sat saw seen sent set shown shut sang slept spoke spoken
-    spent stood stole struck swam swung taken taught told thought threw thrown took understood woke wore won written
-    wrote
+    am is are was were be been being do does did done have has had let began begun broke broken brought built bought
+    came caught chose chosen cut drew drawn drove driven ate fell felt found flew forgot forgotten gave given went
+    gone got grew grown heard held hid hit kept knew known laid led left lent lost made meant met paid put ran read
+    rode rose said sat saw seen sent set shown shut sang slept spoke spoken spent stood stole struck swam swung
+    taken taught told thought threw thrown took understood woke wore won written wrote
     """
 )
 

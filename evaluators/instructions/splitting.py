@@ -1,85 +1,97 @@
 """How texts are cut into words and sentences. No data is loaded, and each takes time in proportion to its text."""
 
+import functools
 import re
 import string
 from collections.abc import Iterator
+from itertools import pairwise
 
 from nltk.tokenize.destructive import NLTKWordTokenizer
 
-from evaluators.instructions.lexicon import ABBREVIATIONS, STOP_WORDS, TITLES
+from evaluators.instructions.lexicon import ABBREVIATIONS, NO_INITIALS, STARTERS, STOP_WORDS
 
 WORD = re.compile(r"\w+")
 LETTERS = re.compile(r"[^\W\d_]+")
-# Punctuation that stands within or around a word; a dash and an ellipsis part words.
-WITHIN = str.maketrans("", "", string.punctuation + "\u2018\u2019\u201c\u201d\u00ab\u00bb\u00a1\u00bf")
-BETWEEN = str.maketrans("\u2013\u2014\u2026", "   ")
-# The first alternative needs a blank after it; the second ends sentences of scripts that are written without.
-END = re.compile(r"(?<![.!?])[.!?]+[\"')\]}*_\u2019\u201d\u00bb]*(?=\s|$)|[\u3002\uff01\uff1f\u0964]+")
-CLOSERS = "\"')]}*_\u2019\u201d\u00bb"
+PUNCTUATION = string.punctuation + " "  # of ASCII alone, as the authors of IFBench have it
+NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+# A mark may end a sentence before a blank, and before what cannot be within a word; marks of scripts that are written
+# without blanks end one anywhere.
+END = re.compile(
+    r"[.?!](?=[)\";}\]*:@'({\[?!\u2018\u2019\u201c\u201d\u00ab\u00bb]|\s+\S)|[\u3002\uff01\uff1f\u0964]+(?=\s*\S)"
+)
+# Quotes and brackets that still belong to the sentence before.
+CLOSERS = re.compile(r"\s*[\"')\]}\u2018\u2019\u201c\u201d\u00ab\u00bb]+(?=\s|--|$)")
+BLANK = re.compile(r"\s")
+APART = re.compile(r"[\s)\";}\]*:@({\[]")
+NUMBER = re.compile(r"[.,]?\d[\d,.-]*")
+NEXT = re.compile(r"\s*([^\W\d_]*)")
 LONGEST_ABBREVIATION = 24
+LAST_STOP = re.compile(r"(?<=[^.])(\.[\])}>\"'\u00bb\u201d\u2019 ]*)$")
 TREEBANK = NLTKWordTokenizer()
 # What may stand behind the full stop of a sentence, which the Penn Treebank's rules part from its last word.
 BEHIND = ".])}>\"'\u00bb\u201d\u2019 "
 
 
-def plain_words(text: str) -> list[str]:
-    """Words in lower case without punctuation; what is nothing else is no word."""
-    return text.translate(BETWEEN).translate(WITHIN).lower().split()
+def bare_words(text: str) -> list[str]:
+    """Words in lower case, without punctuation around or within them; what is nothing else is no word."""
+    return text.lower().translate(NO_PUNCTUATION).split()
 
 
-def spelled_words(text: str) -> list[str]:
-    """Runs of letters in lower case: she/her are two words, don't is two."""
-    return [found.lower() for found in LETTERS.findall(text)]
-
-
-def sentences(text: str) -> list[str]:
-    """Sentences with what ends them; headings and items of lists without a full stop go on into what follows."""
+@functools.lru_cache(maxsize=16)  # the instructions of one answer, in its eight forms, ask for the same ones
+def sentences(text: str) -> tuple[str, ...]:
+    """Sentences with what ends them, cut as NLTK's Punkt cuts English ones (Kiss and Strunk 2006), with rules in place
+    of its counts; headings and items of lists without a mark go on into what follows."""
     found = []
     start = 0
     for end in ends(text):
+        closed = CLOSERS.match(text, end)
+        end = closed.end() if closed else end
         found.append(text[start:end].strip())
         start = end
-    return [sentence for sentence in [*found, text[start:].strip()] if sentence]
-
-
-def last_mark(sentence: str) -> str:
-    """The mark that ends a sentence, before closing quotes and brackets; without one it is the last letter."""
-    return sentence.rstrip(CLOSERS)[-1:]
+    return tuple(sentence for sentence in [*found, text[start:].strip()] if sentence)
 
 
 def ends(text: str) -> Iterator[int]:
-    """Places where a sentence ends."""
-    for match in END.finditer(text):
-        mark = match.group().rstrip(CLOSERS)
-        if mark.strip(".") or not goes_on(text, match.start(), match.end(), len(mark)):
-            yield match.end()
+    """Places where a sentence ends; of several marks without a blank between them the last one decides."""
+    marks = [match.end() for match in END.finditer(text)]
+    for mark, following in pairwise([*marks, 0]):
+        alone = not following or text[mark - 1] not in ".?!" or BLANK.search(text, mark, following)
+        if alone and (text[mark - 1] != "." or full_stop(text, mark)):
+            yield mark
 
 
-def goes_on(text: str, start: int, end: int, dots: int) -> bool:
-    """Whether a sentence goes on behind full stops, as it does behind abbreviations, initials and dots.
-
-    A word that is mostly written small begins a new sentence where it has a capital.
-    """
-    follows = LETTERS.search(text, end, end + LONGEST_ABBREVIATION)
-    capital = follows is not None and follows.group()[0].isupper() and not text[end : follows.start()].strip()
-    if dots > 1:
-        return not capital and follows is not None
-    before = text[max(0, start - LONGEST_ABBREVIATION) : start]
-    word = "" if before[-1:].isspace() else before.split()[-1].lstrip("\"'([{*_\u2018\u201c") if before else ""
-    if word.lower() in TITLES:
-        return True
-    shortened = word.lower() in ABBREVIATIONS or (len(word) == 1 and word.isupper()) or is_dotted(word)
-    return shortened and not (capital and follows is not None and follows.group().lower() in STOP_WORDS)
+def full_stop(text: str, end: int) -> bool:
+    """Whether a dot ends a sentence, as it does not behind most abbreviations, initials and dots, and as it does not
+    behind a number before a small letter."""
+    before = APART.split(text[max(0, end - 1 - LONGEST_ABBREVIATION) : end - 1])[-1].lstrip("`&#-,").lower()
+    found = NEXT.match(text, end)
+    follows = found.group(1) if found else ""
+    if before.endswith("."):
+        return follows[:1].isupper()
+    if NUMBER.fullmatch(before):
+        return not follows[:1].islower()
+    if len(before) == 1 and before.isalpha():
+        return before in NO_INITIALS and not follows[:1].islower() and (not follows or begins(follows))
+    return before.split("-")[-1] not in ABBREVIATIONS or begins(follows)
 
 
-def is_dotted(word: str) -> bool:
-    """Whether a word is letters with dots between them, such as e.g or U.S"""
-    return "." in word and all(len(part) == 1 and part.isalpha() for part in word.split("."))
+def begins(word: str) -> bool:
+    """Whether a word begins a sentence behind an abbreviation: it has a capital that it has nowhere else."""
+    return word[:1].isupper() and (word.lower() in STOP_WORDS or word.lower() in STARTERS)
 
 
+@functools.lru_cache(maxsize=16)
 def tokens(text: str) -> list[str]:
-    """Words and punctuation, much as the Penn Treebank has them; a contraction is one of them."""
-    return re.findall(r"\w+(?:['./-]\w+)*|[^\w\s]", text)
+    """Words and punctuation of each sentence, as the Penn Treebank has them: don't is `do` and `n't`.
+
+    The full stop of each sentence is parted from its last word, for the sake of one call for all of them.
+    """
+    return list(TREEBANK.tokenize(" ".join(LAST_STOP.sub(r" \1", sentence) for sentence in sentences(text))))
+
+
+def word_tokens(text: str) -> list[str]:
+    """The tokens with a letter or a figure."""
+    return [token for token in tokens(text) if any(map(str.isalnum, token))]
 
 
 def capital_words(text: str) -> int:
