@@ -56,7 +56,7 @@ def folder(path: Path, frames: Sequence[bytes], prompts: Sequence[str], **descri
     for note in (phase, {"note": "end", "exit": 0, "ended_by": "complete"}):
         journal.append(Kind.NOTE, 0, json.dumps(note).encode())
     journal.close()
-    finish(path, plots=False)
+    finish(path, page=False)
     return path
 
 

@@ -1,21 +1,17 @@
 """Arrivals that were asked for, planned and sent."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from perfcore.analysis.absent import Absent
-from perfcore.analysis.arrivals import compare, distance, gamma_share, law_share, observe, smoothed
+from perfcore.analysis.arrivals import compare, distance, gamma_share, law_share, observe
 from perfcore.analysis.measured import select
 from perfcore.pace import NS, Arrivals, Floats
-from perfcore.report.arrivals import arrivals_figure
-from perfcore.report.plots import keep
 from perfcore.types import Run
 from perfcore.workload.schedule import offsets
 from tests.reference.laws import CLOSED, erlang
@@ -126,7 +122,6 @@ def test_what_there_is_nothing_to_say_of_is_absent(notes: tuple[Any, ...], rows:
     found = observe(this.requests, select(this.requests), this.notes)
     assert isinstance(found, Absent)
     assert why in found.reason
-    assert arrivals_figure(this, select(this.requests)) is None
 
 
 @pytest.mark.parametrize(("law", "burstiness", "distribution", "_"), CLOSED)
@@ -147,30 +142,6 @@ def test_the_gamma_distribution_is_that_of_what_is_drawn(shape: float) -> None:
 def test_the_gamma_distribution_of_a_whole_shape_is_erlang_s() -> None:
     x = np.linspace(0, 3, 200)
     assert gamma_share(9, x) == pytest.approx(erlang(9)(x), abs=1e-6)
-
-
-def test_a_smoothed_series_begins_with_the_mean_of_its_first_values() -> None:
-    assert smoothed(np.array([4.0, 4.0, 4.0]), 0.5).tolist() == [4, 4, 4]
-    assert smoothed(np.array([4.0, 1.0, 1.0]), 0.5).tolist() == [3.25, 2.125, 1.5625]
-
-
-@pytest.mark.parametrize(
-    "arrivals",
-    [
-        POISSON,
-        Arrivals("constant", 100),
-        Arrivals("burst"),
-        Arrivals("replay"),
-        Arrivals("gamma", 50, 0.2, ramp_up_strategy="exponential", ramp_up_start_rps=1),
-    ],
-)
-def test_every_open_loop_is_drawn(arrivals: Arrivals, tmp_path: Path) -> None:
-    this = ran(arrivals, 300, [0.1, 5.0])
-    figure = arrivals_figure(this, select(this.requests))
-    assert figure is not None
-    keep(tmp_path / "arrivals.png", figure)
-    assert (tmp_path / "arrivals.png").read_bytes().startswith(b"\x89PNG")
-    json.dumps(asdict(arrivals), allow_nan=False)
 
 
 def test_the_example_of_the_page_is_right() -> None:

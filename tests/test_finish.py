@@ -10,11 +10,10 @@ import pytest
 from perfcore.analysis import windowed
 from perfcore.errors import UserError
 from perfcore.records.journal import JournalWriter, Kind
-from perfcore.report import plots
 from perfcore.report.finish import finish
 from perfcore_ext import frame
 from tests.reference.frame import Event, pack
-from tests.reference.records import MS, run, streamed
+from tests.reference.records import MS
 
 NOTES: list[dict[str, Any]] = [
     {"note": "phase", "phase": "measured", "start_ns": 0, "concurrency": 2, "rate": None},
@@ -55,7 +54,7 @@ def journaled(folder: Path, frames: list[bytes], notes: list[dict[str, Any]]) ->
     return folder
 
 
-def test_finished_folder_has_metrics_plots_and_report(folder: Path) -> None:
+def test_finished_folder_has_metrics_page_and_report(folder: Path) -> None:
     found = finish(folder)
     assert json.loads((folder / "metrics.json").read_text()) == found
     assert found["requests"]["total"] == 3
@@ -63,21 +62,21 @@ def test_finished_folder_has_metrics_plots_and_report(folder: Path) -> None:
     assert found["latency"]["tpot_ms"]["mean"] == 20.0  # (140 - 100) / (3 - 1)
     assert found["latency"]["itl_ms"]["n"] == 4
     assert found["duration_s"] == 0.2  # 0 to 50 + 150 ms
-    for name in ("latency.png", "timeline.png"):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "report.html").exists()
+    assert not list(folder.glob("*.png"))  # `perfcore report --png` draws them: matplotlib would cost more than the run
     assert "Validity  valid" in (folder / "report.txt").read_text()
 
 
 def test_report_holds_no_control_character(folder: Path) -> None:
-    finish(folder, plots=False)
+    finish(folder, page=False)
     shown = (folder / "report.txt").read_text()
     assert "[red]\\x1b[2Jlate" in shown
     assert "\x1b" not in shown
 
 
 def test_finishing_twice_changes_nothing(folder: Path) -> None:
-    first = finish(folder, plots=False)
-    assert finish(folder, plots=False) == first
+    first = finish(folder, page=False)
+    assert finish(folder, page=False) == first
     assert not list(folder.glob("*.new"))
 
 
@@ -85,7 +84,7 @@ def test_killed_run_is_finished_and_says_what_it_is(tmp_path: Path) -> None:
     folder = journaled(tmp_path, [answer(0, 0)], NOTES[:1])
     journal = folder / "journal.bin"
     journal.write_bytes(journal.read_bytes() + b"PBLK torn")
-    found = finish(folder, plots=False)
+    found = finish(folder, page=False)
     assert (found["requests"]["ok"], found["validity"]["verdict"]) == (1, "suspect")
     assert found["validity"]["reasons"][0]["what"].startswith("The run was killed")
     assert found["absent"]["workers"] == "the run was killed before its end"
@@ -94,18 +93,18 @@ def test_killed_run_is_finished_and_says_what_it_is(tmp_path: Path) -> None:
 def test_run_without_a_single_frame_is_finished(tmp_path: Path) -> None:
     found = finish(journaled(tmp_path, [], NOTES))
     assert (found["requests"]["total"], found["duration_s"]) == (0, None)
-    assert not list(tmp_path.glob("*.png"))
+    assert (tmp_path / "report.html").exists()
 
 
 def test_run_in_which_everything_failed_is_finished(tmp_path: Path) -> None:
     found = finish(journaled(tmp_path, [failure(0), failure(1)], NOTES))
     assert (found["requests"]["ok"], found["errors"]) == (0, {"total_timeout": 2})
-    assert (tmp_path / "timeline.png").exists()
+    assert (tmp_path / "report.html").exists()
 
 
 def test_worker_that_died_is_in_the_metrics(tmp_path: Path) -> None:
     lost = {"note": "lost_worker", "worker": 1, "exit": -9, "time_ns": 100 * MS, "said": "Traceback\nBoom"}
-    found = finish(journaled(tmp_path, [answer(0, 0)], [*NOTES, lost]), plots=False)
+    found = finish(journaled(tmp_path, [answer(0, 0)], [*NOTES, lost]), page=False)
     assert [worker["lost"] for worker in found["workers"]] == [False, True]
     assert "Worker 1 was killed by signal 9 during the run (Boom)" in found["validity"]["reasons"][0]["what"]
 
@@ -128,21 +127,13 @@ def test_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 def test_machine_that_is_not_described_is_no_obstacle(folder: Path) -> None:
     (folder / "run.json").write_text("{}")
-    assert finish(folder, plots=False)["validity"]["verdict"] == "valid"
+    assert finish(folder, page=False)["validity"]["verdict"] == "valid"
 
 
 def test_surrogate_of_a_hostile_server_does_not_stop_the_report(tmp_path: Path) -> None:
     broken = pack(request_id=0, error_class=TOO_LATE, error=b'"\\ud83d"', due_ns=1, sent_ns=2, end_ns=3)
-    found = finish(journaled(tmp_path, [broken], NOTES), plots=False)
+    found = finish(journaled(tmp_path, [broken], NOTES), page=False)
     assert json.loads((tmp_path / "metrics.json").read_text()) == found
-
-
-def test_token_events_are_counted_by_step(folder: Path) -> None:
-    finish(folder, plots=False)
-    rows = (streamed(0, 0, 1, 2), streamed(0, 0, 1, 2))  # requests 0 and 1, both measured
-    edges = np.array([0.0, 110.0, 160.0, 200.0]) * MS
-    # Tokens at 100, 120, 140 and 150, 170, 190 ms.
-    assert plots.token_counts(run(*rows), folder, edges).tolist() == [1, 3, 2]
 
 
 @pytest.mark.parametrize(("value", "round_one"), [(1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (7e6, 1e7), (0.02, 0.02)])

@@ -181,6 +181,12 @@ def test_numbers_at_an_axis_are_told_from_each_other(opened: Page, script: str, 
     assert opened.value(script) == shown
 
 
+def test_an_option_in_a_sentence_is_not_cut_at_its_hyphens(opened: Page) -> None:
+    script = "make('p', {}, spoken('a - b, --max-tokens 3 or --ramp')).outerHTML"
+    option = '<span class="option">{}</span>'.format
+    assert opened.value(script) == f"<p>a - b, {option('--max-tokens')} 3 or {option('--ramp')}</p>"
+
+
 def test_the_page_of_a_sweep_opens_without_a_complaint(tmp_path: Path, opened: Page) -> None:
     opened.open(sweep(tmp_path))
     assert opened.errors == []

@@ -63,21 +63,23 @@ GOLDEN = {
         "Successful requests": 2, "Failed requests": 1,
         "Benchmark duration": 0.51,  # 0 to 510
         "Output token throughput": 6 / 0.51, "Request throughput": 2 / 0.51, "Total token throughput": 16 / 0.51,
-        "Peak output token throughput": 7,  # 5 and 2 chunks with choices in the first second
-        "Peak concurrent requests": 1,  # 10 to 150, 210 to 310
-        "Mean TTFT": 10,  # the role: 20 - 10, 220 - 210
-        "Mean TPOT": 32.5,  # (140 - 10) / 4
-        "Mean ITL": (90 + 20 + 20 + 0 + 90) / 5,
+        "Peak output token throughput": 4,  # 3 and 1 chunks with output in the first second
+        "Peak concurrent requests": 2,  # 10 to 150 and 210 to 310 touch the same second
+        "Mean TTFT": 100,  # not the role
+        "Mean TPOT": 10,  # (140 - 100) / 4
+        "Mean ITL": 20,
         "Mean E2EL": 120,  # (140 + 100) / 2
     },
     "sglang": {
         "Mean TTFT": 100, "Mean E2E Latency": 160,  # [DONE]: 190 and 130
         "Mean TPOT": 22.5,  # (190 - 100) / 4
         "Mean ITL": 20, "Max ITL": 20, "Concurrency": 0.32 / 0.51, "Input token throughput": 10 / 0.51,
+        "P95 E2E Latency": 187, "Peak output token throughput": 4, "Peak concurrent requests": 2,
     },
     "evalscope": {
-        "Test Duration": 0.32,  # 10 to 330
-        "Req Throughput": 2 / 0.32, "Output Throughput": 6 / 0.32, "Total Throughput": 16 / 0.32,
+        "Test Duration": 0.5,  # 10 to 510, where the failure ended
+        "Req Throughput": 2 / 0.5, "Output Throughput": 6 / 0.5, "Total Throughput": 16 / 0.5,
+        "Completion (steady)": 1 / 0.14,  # no end within 20 %: from the first at 190 to 330
         "Avg Latency": 0.15,  # the usage report: 180 and 120
         "Avg TTFT": 100, "Avg TPOT": 20,  # (180 - 100) / 4; one token has none
         "Avg ITL": 20, "TTFT 50%": 100, "Latency 50%": 0.12, "Latency 99%": 0.18, "Failed Requests": 1,
@@ -136,10 +138,41 @@ def test_an_answer_whose_events_come_all_at_once_has_numbers_or_reasons(tool: st
 def test_an_answer_in_one_piece_has_no_times_of_events(tool: str) -> None:
     piece = LONG | {"streamed": False, "events": [(150, "content")], "first": -1}
     told = {line.name: line.value for line in TOOLS[tool].told(view(piece, piece))}
-    if tool == "evalscope":
-        assert (told["Avg TTFT"], told["Avg TPOT"]) == (200, 0)
+    word = {"evalscope": "Avg", "sglang": "Mean"}.get(tool)
+    if word:
+        assert (told[f"{word} TTFT"], told[f"{word} TPOT"]) == (200, 0)
     else:
         assert not any(isinstance(value, float) for name, value in told.items() if "TTFT" in name)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "value"),
+    [("aiperf", "Request Latency avg", 200), ("guidellm", "TPOT mean", 40), ("sglang", "Mean E2E Latency", 200)],
+)
+def test_the_latency_of_an_answer_in_one_piece_runs_to_its_end(tool: str, name: str, value: float) -> None:
+    piece = LONG | {"streamed": False, "events": [], "first": -1}
+    assert {line.name: line.value for line in TOOLS[tool].told(view(piece))}[name] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("completions", "end"), [(False, 30), (True, 40)])
+def test_vllm_counts_empty_pieces_of_a_chat_and_all_chunks_of_completions(completions: bool, end: float) -> None:
+    events = [(5, "role"), (10, "other"), (20, "content"), (30, "other"), (40, "finish"), (50, "usage")]
+    one = SHORT | {"sent": 0, "made": 3, "events": events[completions:]}
+    told = {line.name: line.value for line in TOOLS["vllm"].told(view(one, completions=completions))}
+    assert (told["Mean TTFT"], told["Mean E2EL"], told["Mean ITL"]) == (10, end, 10)
+
+
+def test_a_peak_of_requests_counts_all_that_touch_a_second() -> None:
+    """0 to 990, 995 to 1005, 1010 to 2500 ms: two in each of the first two seconds, never two at once."""
+    ends = [SHORT | {"sent": sent, "events": [(end, "content")]} for sent, end in ((0, 990), (995, 1005), (1010, 2500))]
+    told = {line.name: line.value for line in TOOLS["vllm"].told(view(*ends))}
+    assert (told["Peak concurrent requests"], told["Peak output token throughput"]) == (2, 1)
+
+
+def test_evalscope_counts_chunks_from_the_first_output_on_though_the_role_came_in_one_read_with_it() -> None:
+    events = [(100, "role"), (100, "content"), (120, "content"), (130, "finish")]
+    told = {line.name: line.value for line in TOOLS["evalscope"].told(view(LONG | {"made": 9, "events": events}))}
+    assert told["Avg Decoded Tok/Iter"] == (9 - 1) / (3 - 1)
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=50), st.sampled_from([0.0, 1.0, 50.0, 90.0, 99.0, 100.0]))

@@ -64,10 +64,17 @@ def test_the_older_stage_ends_with_the_first_dip() -> None:
     assert [edge // S for edge in (new.start_ns, new.end_ns, old.start_ns, old.end_ns)] == [10, 60, 10, 35]
 
 
-def test_tokens_booked_at_the_end_of_a_request_are_those_of_the_time_before() -> None:
-    """Of 100 s EvalScope keeps the last 80, and 9 cohorts of 10,000 tokens end in them."""
-    found = reported(peers.evalscope(*fixed_run(200)))
-    assert found.output_tokens_per_s == pytest.approx(9 * 10_000 / 80)
+@pytest.mark.parametrize(("requests", "start_s", "rate"), [(200, 20, 1000), (40, 10, 39 * 500 / 10)])
+def test_evalscope_counts_from_the_last_end_in_the_first_fifth(requests: int, start_s: int, rate: float) -> None:
+    """Cohorts of 20 requests end every 10 s: of 100 s from the second one on; of 20 s from the first request alone."""
+    found = reported(peers.evalscope(*fixed_run(requests)))
+    assert found.start_ns == start_s * S
+    assert found.output_tokens_per_s == pytest.approx(rate)
+
+
+def test_evalscope_has_the_whole_run_where_one_end_is_all_that_is_left() -> None:
+    one = (np.array([0]), np.array([4 * S]), np.array([S]), np.array([100.0]), np.ones(1, bool))
+    assert reported(peers.evalscope(*one)).output_tokens_per_s == pytest.approx(25)
 
 
 def test_requests_that_overlap_a_window_count_whole() -> None:

@@ -132,14 +132,13 @@ def test_metrics_of_a_steady_run_are_those_of_its_window(tmp_path: Path) -> None
     assert metrics["throughput"]["output_tokens_per_s"] == pytest.approx(120, rel=0.05)  # 2 slots, 6 tokens in 100 ms
     assert metrics["latency"]["itl_ms"]["mean"] == 40.0
     assert (tmp_path / "report.txt").read_text().startswith("Steady state  ")
-    for name in ("latency.png", "timeline.png"):
-        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "report.html").exists()
     assert not (tmp_path / "steady.json").exists()
 
 
 def test_analysis_of_a_steady_run_is_the_run_itself(tmp_path: Path) -> None:
     folder = journaled(tmp_path, held=True)
-    assert finish_steady(folder, plots=False) == finish(folder, plots=False)
+    assert finish_steady(folder, page=False) == finish(folder, page=False)
     assert not (folder / "steady.json").exists()
 
 
@@ -152,29 +151,28 @@ def test_analysis_of_another_run_lies_beside_its_metrics_and_can_be_repeated(tmp
     assert "window" not in before
     assert first["window"]["end_ns"] <= 1950 * MS
     assert (folder / "report-steady.txt").read_text().startswith("Steady state  ")
-    for name in ("latency-steady.png", "timeline-steady.png", "timeline.png"):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "report-steady.html").exists() and (folder / "report.html").exists()
 
 
 def test_analysis_of_a_run_that_was_never_finished_finishes_it(tmp_path: Path) -> None:
     folder = journaled(tmp_path, held=False)
-    finish_steady(folder, plots=False)
+    finish_steady(folder, page=False)
     assert "window" not in json.loads((folder / "metrics.json").read_text())
 
 
 def test_steady_run_that_was_killed_is_known_by_its_command(tmp_path: Path) -> None:
-    metrics = finish(journaled(tmp_path, held=False, command="steady"), plots=False)
+    metrics = finish(journaled(tmp_path, held=False, command="steady"), page=False)
     assert "window" in metrics
 
 
 def test_service_levels_that_were_asked_for_are_judged(tmp_path: Path) -> None:
     folder = journaled(tmp_path, held=True)
     (folder / "run.json").write_text(json.dumps({"options": {"slo": ["ttft<=30ms"]}}))
-    assert finish(folder, plots=False)["goodput"]["verdict"]
+    assert finish(folder, page=False)["goodput"]["verdict"]
 
 
 def test_service_levels_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     folder = journaled(tmp_path, held=True)
     (folder / "run.json").write_text(json.dumps({"options": {"slo": ["soon"]}}))
     with pytest.raises(UserError, match=r"run\.json"):
-        finish(folder, plots=False)
+        finish(folder, page=False)

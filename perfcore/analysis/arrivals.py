@@ -219,19 +219,6 @@ def slips_ms(seen: Seen, edges_s: Floats) -> Floats:
     return np.where(np.isinf(found), np.nan, found)
 
 
-def smoothed(values: Floats, weight: float) -> Floats:
-    """Exponentially weighted mean of a series up to each of its values, which counts with `weight`.
-
-    It begins with the mean of the first 1 / weight values, as the first one always has the request at the start.
-    """
-    found = np.empty(values.size)
-    mean = float(values[: round(1 / weight)].mean())
-    for place, value in enumerate(values.tolist()):
-        mean += weight * (value - mean)
-        found[place] = mean
-    return found
-
-
 def words(seen: Seen, found: dict[str, Any]) -> list[str]:
     """The comparison in sentences."""
     said = [f"Asked for: {described(seen.arrivals)}."]

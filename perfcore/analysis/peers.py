@@ -86,21 +86,25 @@ def aisbench_before(
 
 
 def evalscope(sent_ns: Times, ended_ns: Times, ttft_ns: Times, tokens: Floats, ok: Flags) -> Reported | Absent:
-    """EvalScope's steady window: without the first 20 % of the run, with its drain.
+    """EvalScope's steady window: from the last end within the first 20 % of the run to the last end of all.
 
-    All tokens of a request are booked at its end; latencies are those of the whole run.
+    All tokens of a request are booked at its end, so those of the ends after the first edge count. Where none lies
+    within the 20 % the window begins with the first end; where only the last one follows, it is the whole run.
+    Latencies are those of the whole run.
     """
     sent_ns, ended_ns, ttft_ns, tokens = sent_ns[ok], ended_ns[ok], ttft_ns[ok], tokens[ok]
     if sent_ns.size == 0:
         return Absent("no request succeeded")
-    origin, last = int(sent_ns[ended_ns.argmin()]), int(ended_ns.max())
-    first = round(origin + DROPPED * (last - origin))
+    order = np.argsort(ended_ns, kind="stable")
+    ends, booked = ended_ns[order], tokens[order]
+    origin, last = int(sent_ns[order[0]]), int(ends[-1])
+    edge = max(int(np.searchsorted(ends, origin + DROPPED * (last - origin), side="right")) - 1, 0)
+    first, members = (origin, booked) if edge == ends.size - 1 else (int(ends[edge]), booked[edge + 1 :])
     if last <= first:
         return Absent(NO_LENGTH)
-    inside = ended_ns >= first
-    rate = float(tokens[inside].sum()) * 1e9 / (last - first)
+    rate = float(members.sum()) * 1e9 / (last - first)
     level = inflight.mean(sent_ns, ended_ns, first, last) or 0.0
-    return Reported(first, last, int(inside.sum()), rate, float(ttft_ns.mean()), level)
+    return Reported(first, last, members.size, rate, float(ttft_ns.mean()), level)
 
 
 def guidellm(

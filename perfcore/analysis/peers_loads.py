@@ -33,7 +33,7 @@ from perfcore.analysis.peers_view import (
 ANSWERS = ("content", "tool")
 FOUR = {"mean": "avg", "p50": "p50", "p90": "p90", "p99": "p99"}
 
-AIP_LATENCY = "It ends at the last text; ours at the last text or finish reason."
+AIP_LATENCY = "It ends at the last text, without a stream at the answer; ours at the last text or finish reason."
 AIP_ITL = "One mean per request, as our TPOT; ours of that name are the gaps between events."
 AIP_ICL = "The same gaps as our ITL under another name."
 AIP_USER = "Mean of one over each request's ITL; ours has no such number."
@@ -56,8 +56,8 @@ MLP_TOKENS = "Tokens over the time from the first scheduled to the last complete
 
 
 def aiperf(view: View) -> list[Line]:
-    """The table of aiperf for a streaming chat endpoint."""
-    begun, ended = first(view, TOKENS), last(view, TOKENS)
+    """The table of aiperf for a chat endpoint; what it takes from a stream is of streamed answers only."""
+    begun, ended = first(view, TOKENS), last_text(view)
     length = span_s(view.sent_ns[view.ok], ended[view.ok])
     itl = per_token(view, begun, ended)
     made, read = known(view.output_tokens[view.ok]), known(view.input_tokens[view.ok])
@@ -84,6 +84,11 @@ def aiperf(view: View) -> list[Line]:
     ]
 
 
+def last_text(view: View) -> Times:
+    """Time of the last event with text; of an answer in one piece its end."""
+    return np.where(view.ok & ~view.streamed, view.end_ns, last(view, TOKENS))
+
+
 def second(view: View) -> Floats:
     """Time in ns between the first two events with text of each request that has two."""
     times, owners = stamps(view, TOKENS)
@@ -99,7 +104,7 @@ def rate(name: str, unit: str, value: float | Absent, ours: str, why: str) -> Li
 
 def guidellm(view: View) -> list[Line]:
     """The distributions of guidellm over the successes of a run without warm-up and cool-down, and its window."""
-    begun, ended = first(view, TOKENS), last(view, TOKENS)
+    begun, ended = first(view, TOKENS), last_text(view)
     length = span_s(view.sent_ns, view.end_ns)
     made, read = known(view.output_tokens[view.ok]), known(view.input_tokens[view.ok])
     done = view.ok & (view.end_ns >= 0)
@@ -141,7 +146,7 @@ def guidellm(view: View) -> list[Line]:
 def windowed(view: View, begun: Times) -> list[Line]:
     """Its window of steady state with a tenth of the run left out at either end."""
     rows = view.ok & (begun >= 0) & (view.end_ns >= 0)
-    none = Absent("no request succeeded")
+    none = Absent("no answer was streamed" if view.ok.any() else "no request succeeded")
     stage = peers.guidellm(*columns(view, begun, view.end_ns, rows)) if rows.any() else none
     suffix = " (warm-up and cool-down 10 %)"
     return stage_lines(stage, suffix, "tok/s", GUI_EDGE, "Output Tokens Per Second", "TTFT mean")

@@ -19,6 +19,7 @@ from perfcore.analysis.peers_view import (
     Line,
     Times,
     View,
+    chosen,
     first,
     gaps,
     known,
@@ -54,11 +55,10 @@ EVS_TTFT = "The same first output; before 1.14 it stopped at an empty first chun
 EVS_TPOT = "The same formula with its latency, so the time until the usage report is in it."
 EVS_ITL = "The same gaps between events with output; it writes 0 where there is none."
 EVS_PERCENTILE = " Percentiles take the nearest rank and do not interpolate."
-EVS_DURATION = (
-    "From the first start to the last event of successes; ours from the first due to the last end, failures too."
-)
+EVS_DURATION = "From the first start to the last event, or to the end of a failure; ours from the first due."
 EVS_EACH = "Of each request by itself, output tokens over its latency; ours is that of the run."
-EVS_STEADY = "Without the first 20 % of the run and with its drain; all tokens of a request at its end."
+EVS_STEADY = "From the last end in the first 20 % of the run to the last of all; all tokens of a request at its end."
+EVS_WINDOW = "Completion (steady)"
 EVS_PIECE = "Of an answer in one piece TTFT is its latency; ours has none."
 
 
@@ -185,8 +185,9 @@ def evalscope(view: View) -> list[Line]:
     rows = view.ok & (ended >= 0) & (begun >= 0)
     none = Absent("no request succeeded")
     stage = peers.evalscope(*columns(view, begun, ended, rows)) if rows.any() else none
-    steady = stage_lines(stage, " (steady)", "tok/s", EVS_STEADY, "Output Throughput", "TTFT")
-    return [*found, steady[0], steady[2]]
+    rate = stage if isinstance(stage, Absent) else stage.output_tokens_per_s
+    why = "" if isinstance(stage, Absent) else EVS_STEADY
+    return [*found, Line(EVS_WINDOW, "tok/s", rate, "throughput.output_tokens_per_s", 1.0, why)]
 
 
 def evalscope_times(view: View) -> tuple[Times, Times]:
@@ -240,7 +241,7 @@ def evalscope_samples(
 
 def evalscope_summary(view: View, ended: Times, averages: dict[str, float | Absent]) -> list[Line]:
     """The keys of its benchmark_summary.json."""
-    done, length = int(view.ok.sum()), span_s(view.sent_ns[view.ok], ended[view.ok])
+    done, length = int(view.ok.sum()), span_s(view.sent_ns, np.where(view.ok, ended, view.end_ns))
     made, read = known(view.output_tokens[view.ok]), known(view.input_tokens[view.ok])
     rows: tuple[tuple[str, str, float | Absent, str, float, str], ...] = (
         ("Test Duration", "s", length, "duration_s", 1.0, EVS_DURATION),
@@ -264,13 +265,12 @@ def evalscope_summary(view: View, ended: Times, averages: dict[str, float | Abse
         ("Avg ITL", "ms", averages["itl"], "latency.itl_ms.mean", 1.0, EVS_ITL),
         ("Avg Output Tokens", "", statistic(made, "mean"), "tokens.output_per_request.mean", 1.0, ""),
     )
-    return [Line(*row) for row in rows] + speculation(view, ended)
+    return [Line(*row) for row in rows] + speculation(view)
 
 
-def speculation(view: View, ended: Times) -> list[Line]:
+def speculation(view: View) -> list[Line]:
     """Tokens per chunk, of the requests where it is above 1; EvalScope has no such line otherwise."""
-    begun = first(view, TOKENS)
-    chunks = number(view, CHOICES) - before(view, begun)
+    chunks = number(view, CHOICES) - before(view)
     rows = view.ok & (view.output_tokens > 1) & (chunks > 1)
     each = (view.output_tokens[rows] - 1) / (chunks[rows] - 1)
     fast = each[each > 1]
@@ -280,8 +280,12 @@ def speculation(view: View, ended: Times) -> list[Line]:
     return [Line("Avg Decoded Tok/Iter", "", float(fast.mean()), "tokens.tokens_per_event", 1.0, why)]
 
 
-def before(view: View, begun: Times) -> Times:
-    """How many chunks with choices came before the first output, by request."""
-    wanted = np.array([kind in CHOICES for kind in view.kinds], dtype=bool)[view.event_kind]
-    early = wanted & view.ok[view.event_of] & (view.event_ns < begun[view.event_of])
-    return np.bincount(view.event_of[early], minlength=view.ok.size).astype(np.int64)
+def before(view: View) -> Times:
+    """How many chunks with choices came before the first output, by request; in one read with it too."""
+    wanted = np.flatnonzero(chosen(view, CHOICES))
+    output = np.array([kind in TOKENS for kind in view.kinds], dtype=bool)[view.event_kind[wanted]]
+    owners = view.event_of[wanted]
+    leading = np.full(view.ok.size, wanted.size, np.int64)
+    np.minimum.at(leading, owners[output], np.flatnonzero(output))
+    early = np.arange(wanted.size) < leading[owners]
+    return np.bincount(owners[early], minlength=view.ok.size).astype(np.int64)

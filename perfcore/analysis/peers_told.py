@@ -16,7 +16,7 @@ class Tool(NamedTuple):
 
 
 TOOLS: Mapping[str, Tool] = {
-    "vllm": Tool("vllm bench serve", "August 2026", peers_bench.vllm),
+    "vllm": Tool("vllm bench serve", "0.33", peers_bench.vllm),
     "sglang": Tool("sglang.bench_serving", "0.5.23", peers_bench.sglang),
     "evalscope": Tool("evalscope perf", "1.14", peers_suites.evalscope),
     "aisbench": Tool("AISBench", "3.1, August 2026", peers_suites.aisbench),

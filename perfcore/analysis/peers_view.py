@@ -51,6 +51,7 @@ class View:
     concurrency: int | None = None  # that was asked for
     rate: float | None = None  # requests/s that were asked for
     open_loop: bool = False
+    completions: bool = False  # texts were asked for and not the answer of a chat
 
 
 class Line(NamedTuple):

@@ -21,19 +21,19 @@ SERVICE = "server"
 UNKNOWN = -1
 
 
-def finish(run_dir: Path, plots: bool = True) -> dict[str, Any]:
+def finish(run_dir: Path, page: bool = True) -> dict[str, Any]:
     """Rebuild all of a run folder as perfcore.report.finish does, with the tokenizer that its run.json names.
 
     Where that tokenizer is not there any more, tokens stay estimates, and standard error says so.
     """
     options = report.description(run_dir).get("options")
-    return report.finish(run_dir, plots, counter_of(options if isinstance(options, dict) else {}))
+    return report.finish(run_dir, page, counter_of(options if isinstance(options, dict) else {}))
 
 
-def finish_steady(run_dir: Path, plots: bool = True) -> dict[str, Any]:
+def finish_steady(run_dir: Path, page: bool = True) -> dict[str, Any]:
     """Look for a steady state in a run, as perfcore.report.finish does, with the tokenizer that its run.json names."""
     options = report.description(run_dir).get("options")
-    return report.finish_steady(run_dir, plots, counter_of(options if isinstance(options, dict) else {}))
+    return report.finish_steady(run_dir, page, counter_of(options if isinstance(options, dict) else {}))
 
 
 def counter_of(options: dict[str, Any]) -> Counter | None:

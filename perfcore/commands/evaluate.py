@@ -18,7 +18,7 @@ from perfcore.commands.load import measure, notice
 from perfcore.commands.lots import Lot, of_collected, of_files, of_runs
 from perfcore.commands.points import Wanted, wanted
 from perfcore.commands.scoring import Ready, job_of, mendable, panel_of_lot, ready, result_of_lot, way_of, with_own_args
-from perfcore.commands.tasks import run_all, tasks_of, with_server, without_plots
+from perfcore.commands.tasks import run_all, tasks_of, with_server, without_page
 from perfcore.errors import UserError
 from perfcore.options import StressOptions, flag_of
 from perfcore.records import evaluation
@@ -216,7 +216,7 @@ def take_in_all(folder: Path, pairs: Sequence[Pair], config_dir: Path | None) ->
     models, files = models_left(folder), dict[str, dict[str, str]]()
     for pair in (one for one in pairs if one.model in models):
         files.setdefault(pair.model, {})[resolved(pair.dataset, config_dir).name] = pair.file
-    take_in_left(folder, files, without_plots)
+    take_in_left(folder, files, without_page)
 
 
 def all_ready(lots: Sequence[Lot], options: StressOptions) -> list[Ready]:

@@ -22,7 +22,7 @@ def metrics_of(run_dir: Path) -> dict[str, Any]:
                 return found
         except ValueError:
             pass  # it can be made again
-    return finish(run_dir, plots=False)
+    return finish(run_dir, page=False)
 
 
 def ready(run: Path) -> Path:

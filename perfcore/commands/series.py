@@ -213,7 +213,7 @@ def run_point(point: Point, around: Around, served: dict[str, Any]) -> int:
 def put_aside(folder: Path) -> None:
     """Evaluate what an unfinished run has measured, and make place for a new one."""
     with contextlib.suppress(UserError):  # it came to nothing
-        finish(folder, plots=False)
+        finish(folder, page=False)
     series.set_aside(folder)
 
 

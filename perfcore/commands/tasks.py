@@ -121,15 +121,15 @@ def run_task(task: Task, say: Say) -> int:
     try:
         # The name stays with the answers, so that those of another model are never put beside them.
         named = dataclasses.replace(task.options, model=first_model(task.options))
-        return collect(dataclasses.replace(task, options=named), send, without_plots, say).exit_code
+        return collect(dataclasses.replace(task, options=named), send, without_page, say).exit_code
     except UserError as error:
         click.echo(f"perfcore: {task.model}, {task.name}: {error}", err=True)
         return EXIT_MENDABLE
 
 
-def without_plots(run: Path) -> dict[str, Any]:
-    """The tables of a run; `perfcore report RUN` draws its plots."""
-    return finish(run, plots=False)
+def without_page(run: Path) -> dict[str, Any]:
+    """The tables of a run; `perfcore report RUN` makes its page."""
+    return finish(run, page=False)
 
 
 def send(options: StressOptions, pick: Pick) -> Outcome:

@@ -16,11 +16,13 @@ from perfcore.records import reading, store
 from perfcore.report.colours import GREEN, GREY, ORANGE
 from perfcore.report.compare import Side
 from perfcore.report.compare_metrics import HEADLINES, HIGHER, LOWER
-from perfcore.report.plots import CURVE_POINTS, LOGARITHMIC, keep
+from perfcore.report.png import keep
 from perfcore.report.series_plots import COLOURS, MARKERS
 from perfcore.report.text import clean
 
 NS_PER_S = 1e9
+CURVE_POINTS = 1000  # a curve needs no more than a screen has columns
+LOGARITHMIC = 20.0  # from this spread between the median and the maximum on a linear axis would show the tail alone
 DASHES = ("-", "--", "-.", ":")
 PANELS = {"ttft_ms": "Time to first token", "itl_ms": "Gap between token events", "e2el_ms": "End-to-end latency"}
 OVER_LOAD = {

@@ -19,13 +19,17 @@ from perfcore.report.definitions import DEFINITIONS
 from perfcore.report.layout import framed, pick
 from perfcore.report.text import NONE, number
 
-ALWAYS_STREAMED = ("vllm", "sglang")
+ALWAYS_STREAMED = ("vllm",)
 CLOSE = 1e-3  # relative; what differs by less is the same number to a reader
 WHOLE_RUN = (
     "This run was held for a window: ours are of the window, theirs of all its measured requests, as the tool has no"
     " such window of its own but where a line says so; what was cut off at the end is among its failures."
 )
 PIECES = "No answer was streamed, and this tool streams always: what it takes from events is not there."
+FIELD = (
+    "Reasoning is output here. It is to vLLM's client where the service names the field `reasoning`; under the name"
+    " `reasoning_content` it passes over it, and its TTFT is the time to the first answer (our TTFA)."
+)
 # Failures of answers that came with status 200: a tool that looks at the status alone has them among its successes.
 LOOKED_INTO = (
     "empty_answer",
@@ -74,13 +78,13 @@ def listed() -> RenderableType:
 
 def as_json(run_dir: Path, tool: str) -> dict[str, Any]:
     """What a tool would have reported of a finished run, line by line, beside ours: values, units and why."""
-    found = view.metrics(run_dir)
-    told = TOOLS[tool].told(view.read(run_dir))
+    found, seen = view.metrics(run_dir), view.read(run_dir)
+    told = TOOLS[tool].told(seen)
     return {
         "schema": "perfcore.explain/1",
         "tool": TOOLS[tool].title,
         "version": TOOLS[tool].version,
-        "remarks": remarks(tool, found),
+        "remarks": remarks(tool, found) + [FIELD] * (tool == "vllm" and "reasoning" in seen.kinds),
         "lines": [entry(line, found) for line in told],
     }
 

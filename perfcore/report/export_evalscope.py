@@ -11,6 +11,7 @@ import numpy as np
 
 from perfcore.analysis.absent import Absent
 from perfcore.analysis.peers_suites import (
+    EVS_WINDOW,
     evalscope,
     evalscope_samples,
     evalscope_times,
@@ -84,7 +85,7 @@ def values(run_dir: Path, view: View, with_texts: bool) -> list[tuple[Any, ...]]
                 json.dumps(gaps),
                 int(good),
                 answered(row),
-                float(ended[at]) / NS_PER_S if good else 0.0,
+                max(float(ended[at] if good else view.end_ns[at]), 0.0) / NS_PER_S,
                 *(known_of_success if good else (None,) * 6),
                 f"{row['request_id']}-{row['turn']}",
                 int(view.streamed[at]),
@@ -114,7 +115,7 @@ def summary(view: View) -> bytes:
     """benchmark_summary.json; what cannot be computed is left out, where EvalScope writes -1."""
     found: dict[str, Any] = {}
     for line in evalscope(view):
-        if line.name.endswith(("%", "(steady)")) or isinstance(line.value, Absent):
+        if line.name.endswith("%") or line.name == EVS_WINDOW or isinstance(line.value, Absent):
             continue
         name = f"{line.name} ({line.unit})" if line.unit else line.name
         found[name] = int(line.value) if name.endswith("Requests") else round(line.value, digits(line.unit))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from perfcore.analysis.absent import Absent
-from perfcore.analysis.peers_bench import vllm, vllm_samples
-from perfcore.analysis.peers_view import CHOICES, NS_PER_S, View, first, last, stamps
+from perfcore.analysis.peers_bench import vllm, vllm_kinds, vllm_samples
+from perfcore.analysis.peers_view import NS_PER_S, View, first, last, stamps
 from perfcore.report.export_tables import rows
 
 # Keys of the file, and what its table calls them.
@@ -77,8 +77,9 @@ def latencies(view: View) -> dict[str, float | None]:
 
 def details(view: View) -> dict[str, Any]:
     """Lists with an entry for each request, in seconds; of failed ones 0 and empty, as the tool has them."""
-    begun, ended = first(view, CHOICES), last(view, CHOICES)
-    times, owners = stamps(view, CHOICES)
+    counted = vllm_kinds(view)
+    begun, ended = first(view, counted), last(view, counted)
+    times, owners = stamps(view, counted)
     edges = np.searchsorted(owners, np.arange(view.ok.size + 1))
     ok = view.ok & (begun >= 0)
     queue = np.where((view.due_ns >= 0) & (view.sent_ns >= 0), view.sent_ns - view.due_ns, 0)

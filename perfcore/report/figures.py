@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from perfcore.errors import UserError
-from perfcore.report.plots import keep
+from perfcore.report.png import keep
 
 FOLDER = "plots"
 START, STOP = b'<script type="application/json" id="content">', b"</script>"

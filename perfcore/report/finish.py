@@ -1,4 +1,4 @@
-"""From a run folder with its journal to one with metrics, plots and report."""
+"""From a run folder with its journal to one with metrics, report and page."""
 
 import importlib
 import json
@@ -34,52 +34,49 @@ BESIDE = Files("steady.json", "report-steady.txt", "-steady")
 # The model of `perfcore simulate`, unless it is told to give it another name.
 SIMULATED = "simulated"
 
-# A module by its name, not an import: matplotlib takes longer to load than most runs take to finish.
-PLOTS = "perfcore.report.plots"
+# A module by its name, not an import: it is loaded where the page is made.
 PAGE = "perfcore.report.html"
 
 
-def finish(run_dir: Path, plots: bool = True, counter: Counter | None = None) -> dict[str, Any]:
+def finish(run_dir: Path, page: bool = True, counter: Counter | None = None) -> dict[str, Any]:
     """Rebuild everything that can be rebuilt in a run folder; returns what metrics.json then holds.
 
-    `counter` counts the tokens that no server reported. The numbers of a steady run are those of its window.
+    `page` is whether the page is made, which has the plots: perfcore.report.figures draws them from there. `counter`
+    counts the tokens that no server reported. The numbers of a steady run are those of its window.
     Works on the folder of a killed run too, and any number of times. Raises UserError where `run_dir` is not the folder
     of a run.
     """
     described = description(run_dir)
     steady = is_steady(run_dir, described)
     run = store.build(run_dir, think_tags(described), counter, stamps=steady)
-    return evaluated(run, described, run_dir, steady, FILES, plots)
+    return evaluated(run, described, run_dir, steady, FILES, page)
 
 
-def finish_steady(run_dir: Path, plots: bool = True, counter: Counter | None = None) -> dict[str, Any]:
+def finish_steady(run_dir: Path, page: bool = True, counter: Counter | None = None) -> dict[str, Any]:
     """Look for a steady state in a run that was made; returns the metrics of its window, and writes its report.
 
     Those of a run that was not held for a window go into files of their own beside its metrics: steady.json,
-    report-steady.txt, latency-steady.png and timeline-steady.png. For the rest as `finish`.
+    report-steady.txt and report-steady.html. For the rest as `finish`.
     """
     described = description(run_dir)
     held = is_steady(run_dir, described)
     run = store.build(run_dir, think_tags(described), counter, stamps=True)
     if not held and not (run_dir / FILES.metrics).exists():
-        evaluated(run, described, run_dir, False, FILES, plots)
-    return evaluated(run, described, run_dir, True, FILES if held else BESIDE, plots)
+        evaluated(run, described, run_dir, False, FILES, page)
+    return evaluated(run, described, run_dir, True, FILES if held else BESIDE, page)
 
 
 def evaluated(
-    run: Run, described: dict[str, Any], run_dir: Path, steady: bool, files: Files, plots: bool
+    run: Run, described: dict[str, Any], run_dir: Path, steady: bool, files: Files, page: bool
 ) -> dict[str, Any]:
-    """Compute the metrics and write them, the report and the plots."""
+    """Compute the metrics and write them, the report and the page."""
     told = scrapes.build(run_dir, recognised)
     found = metrics.compute(
         run, cores(described), steady, objectives(described), told, said(run_dir, described), lengths(described)
     )
     write(run_dir / files.metrics, encodable(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
     write(run_dir / files.report, encodable(terminal.render(found, run_dir)))
-    if plots:
-        window = found.get("window")
-        edges = None if window is None else (window["start_ns"], window["end_ns"])
-        importlib.import_module(PLOTS).draw(run, run_dir, edges, files.suffix)
+    if page:
         importlib.import_module(PAGE).write_page(run, found, described, run_dir, told, files.suffix)
     return found
 

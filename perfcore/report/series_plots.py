@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from perfcore.report.colours import BLUE, GREEN, GREY, ORANGE
-from perfcore.report.plots import keep
+from perfcore.report.png import keep
 from perfcore.report.series import curve, curves, points_drawn, throughput_key
 from perfcore.report.text import clean, number
 

@@ -14,9 +14,10 @@ from perfcore.report.finish import dataset_names, description
 from perfcore.report.view import metrics
 
 PROJECT = "perfcore"
-PLOTS = "*.png"
+FIGURES = "perfcore.report.figures"  # a module by its name, not an import: matplotlib is loaded where plots are drawn
+PAGE = "report.html"
 QUOTING = ("metrics.json", "report.txt")  # these quote what a server said of a failure
-SHOWING = ("report.html",)  # shows prompts and answers
+SHOWING = (PAGE,)  # shows prompts and answers
 OPTIONS = ("concurrency", "rate", "arrivals", "requests", "duration_s", "warmups", "seed", "stream")
 
 
@@ -37,9 +38,9 @@ def send(run_dir: Path, sink: str, project: str = PROJECT, with_texts: bool = Fa
     tracker's package is not installed, or it refuses.
     """
     found, described = metrics(run_dir), description(run_dir)
+    module = imported(sink)
     files, left = artifacts(run_dir, found, with_texts)
     name = run_dir.resolve().name
-    module = imported(sink)
     try:
         SINKS[sink](module, Told(name, project, settings(described), flat(found), files))
     except Exception as error:
@@ -57,10 +58,11 @@ def imported(sink: str) -> Any:
 
 
 def artifacts(run_dir: Path, found: Mapping[str, Any], with_texts: bool) -> tuple[list[Path], list[Path]]:
-    """Files of the report that go along, and those that do not since they would show texts."""
+    """Files of the report that go along, the plots of the page drawn anew, and those that do not: they show texts."""
     quoting = [run_dir / name for name in QUOTING if (run_dir / name).is_file()]
     showing = [run_dir / name for name in SHOWING if (run_dir / name).is_file()]
-    plots = sorted(run_dir.glob(PLOTS))
+    page = run_dir / PAGE
+    plots: list[Path] = importlib.import_module(FIGURES).draw(page) if page.is_file() else []
     if with_texts:
         return [*quoting, *showing, *plots], []
     if found.get("error_samples"):

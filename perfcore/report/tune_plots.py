@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from perfcore.analysis.search import SHORT
 from perfcore.analysis.slo import FAILS, MEETS, UNDECIDED
 from perfcore.report.colours import BLUE, GREEN, GREY, ORANGE
-from perfcore.report.plots import keep
+from perfcore.report.png import keep
 
 COLOURS = {MEETS: GREEN, FAILS: ORANGE, UNDECIDED: GREY, SHORT: BLUE}
 MARKERS = {MEETS: "o", FAILS: "X", UNDECIDED: "s", SHORT: "^"}

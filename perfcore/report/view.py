@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from perfcore.analysis.peers_view import View
 from perfcore.errors import UserError
+from perfcore.report.finish import description
 
 REQUESTS, EVENTS, METRICS = "requests.parquet", "events.parquet", "metrics.json"
 ABSENT = -1
+COMPLETIONS = "openai-completions"
 
 Column = NDArray[Any]
 
@@ -92,6 +94,7 @@ def read(run_dir: Path) -> View:
         event_of=of[kept],
         event_kind=codes[kept],
         kinds=kinds,
+        completions=description(run_dir).get("dialect") == COMPLETIONS,
         **load,
     )
 

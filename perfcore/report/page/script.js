@@ -16,6 +16,11 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
+// A sentence whose options are not cut at their hyphens.
+function spoken(text) {
+  return text.split(/(--[a-z][\w-]*)/).map((part, at) => at % 2 ? make("span", { class: "option" }, part) : part);
+}
+
 function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -72,7 +77,7 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && hideTi
 // One function for each kind of block.
 
 const kinds = {
-  lines: (block) => make("div", { class: `lines ${block.style || ""}` }, block.lines.map((line) => make("p", {}, line))),
+  lines: (block) => make("div", { class: `lines ${block.style || ""}` }, block.lines.map((line) => make("p", {}, spoken(line)))),
   code: (block) => [make("h3", {}, block.title), codeBox(block.text)],
   cards: (block) => make("div", { class: "cards" }, block.cards.map(card)),
   verdict: verdict,
@@ -99,7 +104,7 @@ function verdict(block) {
   const word = make("p", { class: "word" }, labelled(block.title, block.term), " ", make("strong", {}, block.word));
   const reasons = block.reasons.map(([look, what, remedy]) =>
     make("li", { class: `is-${look}` }, make("span", { class: "mark" }, look === "note" ? "note" : look === "bad" ? "decides" : "doubt"),
-      make("span", {}, what, " ", make("em", {}, remedy))));
+      make("span", {}, spoken(what), " ", make("em", {}, spoken(remedy)))));
   return make("div", { class: `verdict ${block.look}` }, word, make("p", {}, block.means), reasons.length ? make("ul", {}, reasons) : null);
 }
 
