@@ -31,6 +31,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
         ("<think>a<think>b</think>c</think>d", "d", "tags and unpaired closing tag"),
         ("<think>a</think>x<think>b</think>y", "xy", "tags"),
         ("a</think>b</think>c", "c", "unpaired closing tag"),
+        ("a</think>b</think>", "b", "unpaired closing tag"),
+        ("a</think>b<think>c<think>d</think>e</think>", "", "unpaired closing tag and tags"),
         ("Let me see. <think>hm</think>So 7", "Let me see. So 7", "tags"),
         ("<think>I write <think> here</think>7", "7", "tags"),
         ("<THINKING>a</Thinking> b", "b", "tags"),
@@ -55,6 +57,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
         ("B</s> <|eot_id|>\n", "B", ""),
         ("<think>a</think>B<end_of_turn>", "B", "tags"),
         ("A < B, so </div> stays", "A < B, so </div> stays", ""),
+        ("The tag `</think>` ends it: 7", "The tag `</think>` ends it: 7", ""),
+        ("The tag “</think>” ends it: 7", "The tag “</think>” ends it: 7", ""),
+        ("Use `.*?</think>` and ``</think>``. 7", "Use `.*?</think>` and ``</think>``. 7", ""),
+        ("Use `a</think>The answer is `b`", "The answer is `b`", "unpaired closing tag"),
+        ("7\n```\n<think>a</think>\n```\n", "7\n```\n<think>a</think>\n```\n", ""),
+        ("```\nx\n</think>\n```py\ny\n```", "```py\ny\n```", "unpaired closing tag"),
+        ("<think>\n```\nx\n</think>\n```\ny\n```\nz\n```", "```\ny\n```\nz\n```", "tags"),
+        ("```xml\n<think>a</think>\n7\n```", "```xml\n\n7\n```", "tags"),
     ],
 )
 def test_reasoning_is_taken_out_of_a_text(text: str, answer: str, how: str) -> None:
@@ -83,6 +93,7 @@ def test_a_text_that_ends_in_thought_is_cut_off(text: str, answer: str) -> None:
         ({"prediction": "more</think>4", "reasoning": "2 + 2"}, Answer("4", "channel and unpaired closing tag")),
         ({"prediction": None, "reasoning": "2 +", "finish_reason": "length"}, Answer("", "channel", True)),
         ({"prediction": None, "reasoning": "2 + 2", "finish_reason": "stop"}, Answer("", "channel")),
+        ({"prediction": "4</think>", "reasoning": "2 + 2"}, Answer("4", "channel and unpaired closing tag")),
         ({"prediction": None}, Answer("")),
     ],
 )
@@ -101,6 +112,17 @@ def test_the_answer_is_that_of_the_load_report_where_one_split_leaves_no_tags(te
     parted = think.split(text, think.Tags("<think>", "</think>", ()))
     if parted is not None and "think>" not in parted.answer:
         assert without_reasoning(text).text == parted.answer
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(["<think>", "</think>", "a", "\n", "`", '"', "\n```\n"]), max_size=10).map("".join))
+def test_the_answer_of_a_run_s_folder_is_that_of_the_whole_text(text: str) -> None:
+    parted = think.split(text, think.Tags("<think>", "</think>", ()))
+    # A thought within a thought, or a block of code around a whole text, is known from the whole text alone.
+    unsure = parted and ("<think>" in parted.reasoning or "```" in parted.reasoning or parted.answer[:3] == "```")
+    if parted is not None and parted.reasoning and not unsure:
+        rest = Sample(id="1", prediction=parted.answer, reasoning=parted.reasoning)
+        assert answer_of(rest).text.strip() == without_reasoning(text).text.strip()
 
 
 @settings(max_examples=200, deadline=None)

@@ -48,6 +48,17 @@ def kinds(folder: Path) -> list[str]:
         ("so <think>why</think>", None),
         ("so <think>", None),
         ("", None),
+        ("The tag `</think>` ends a thought.", None),
+        ('Split it at "</think>", as servers do.', None),
+        ("\u601d\u8003\u4ee5\u300c</think>\u300d\u7ed3\u675f\u3002", None),
+        ("Call `text.split('</think>')[-1]` on it.", None),
+        ("So:\n```\n<think>a</think>\n```\nThat is all.", None),
+        ("<think>Is `</think>` the end? No.</think>Yes", ("Is `</think>` the end? No.", "Yes", 41)),
+        ("The tag `<think>` is mine.</think>so", ("The tag `<think>` is mine.", "so", 34)),
+        ("<think>\n```\nx = 1\n</think>\n```python\nx = 2\n```", ("```\nx = 1", "```python\nx = 2\n```", 26)),
+        ("<think>\n```\nx\n</think>\n```\ny\n```\nz\n```", ("```\nx", "```\ny\n```\nz\n```", 22)),
+        ('it is "5"</think>"5"', ('it is "5"', '"5"', 17)),
+        ("it is `5`</think>`5`", ("it is `5`", "`5`", 17)),
     ],
 )
 def test_text_is_split_where_its_reasoning_ends(text: str, wanted: tuple[str, str, int] | None) -> None:
@@ -90,6 +101,24 @@ def test_events_before_the_closing_tag_are_reasoning(tmp_path: Path) -> None:
         ("wh\u00fd\U0001f914", "so."),
         (None, "plain"),
     ]
+
+
+@pytest.mark.parametrize(
+    "pieces", [("`</th", "ink>` ends it"), ("`", "</think>", "` ends it"), ("```\n</think>\n`", "``")]
+)
+def test_events_around_a_tag_that_is_only_quoted_are_answer(tmp_path: Path, pieces: tuple[str, ...]) -> None:
+    build(tmp_path, answer("The tag\n", *pieces))
+    assert kinds(tmp_path) == ["content"] * (1 + len(pieces))
+    assert requests(tmp_path)[0]["first_answer_ns"] == 10
+    line = outputs(tmp_path)[0]
+    assert (line["reasoning"], line["prediction"]) == (None, "The tag\n" + "".join(pieces))
+
+
+def test_answer_begins_behind_the_tag_that_is_meant_and_not_behind_a_quoted_one(tmp_path: Path) -> None:
+    build(tmp_path, answer("<think>", "is `</th", "ink>` it?", "</", "think>", "no"))
+    assert kinds(tmp_path) == ["reasoning"] * 5 + ["content"]
+    assert requests(tmp_path)[0]["first_answer_ns"] == 60
+    assert (outputs(tmp_path)[0]["reasoning"], outputs(tmp_path)[0]["prediction"]) == ("is `</think>` it?", "no")
 
 
 def test_event_with_both_is_the_first_of_the_answer(tmp_path: Path) -> None:

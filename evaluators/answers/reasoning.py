@@ -4,12 +4,12 @@ A service may send reasoning in a channel of its own; then it is apart already. 
 of which the prompt's template may have written the first one, and of which an answer that was cut off has no last one.
 """
 
-import bisect
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from evaluators.answers.quoting import Mark, begins_line, fences, in_block, not_quoted
 from evaluators.sample import Sample
 
 CHANNEL = "channel"
@@ -38,8 +38,6 @@ TAGS: tuple[tuple[str, str], ...] = (
 AROUND = re.compile(
     r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>|<\|(?:return|end|start)\|>\s*\Z", re.IGNORECASE
 )
-QUOTES = "'\"`"
-FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 # What ends a turn, where a service leaves it in the text.
 MOST_ENDS = 8
 TURN_ENDS = (
@@ -64,21 +62,12 @@ class Answer(NamedTuple):
     cut_off: bool = False
 
 
-class Mark(NamedTuple):
-    """A tag in a text."""
-
-    start: int
-    end: int
-    kind: int
-    closing: bool
-
-
 def answer_of(sample: Sample, tags: tuple[str, str] | None = None) -> Answer:
     """What a sample answers. `tags` are an opening and a closing one in the place of the usual ones.
 
     Tags are looked for where there is a channel too: some services fill both.
     """
-    found = without_reasoning(sample.prediction or "", TAGS if tags is None else (tags,))
+    found = without_reasoning(sample.prediction or "", TAGS if tags is None else (tags,), bool(sample.reasoning))
     if not sample.reasoning:
         return found
     silent = not found.text.strip() and not sample.tool_calls
@@ -86,12 +75,12 @@ def answer_of(sample: Sample, tags: tuple[str, str] | None = None) -> Answer:
     return Answer(found.text, " and ".join(filter(None, (CHANNEL, found.how))), cut_off)
 
 
-def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answer:
+def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS, apart: bool = False) -> Answer:
     """A text without what stands between tags, wherever that is.
 
     All before a closing tag that nothing has opened is reasoning, but for one that is left over at the end. An opening
     tag that nothing closes means that the text was cut off in thought, if it begins a line; within a line, in a block
-    of code, and in quotes a tag is a word like any other.
+    of code, and in quotes a tag is a word like any other. `apart` says that reasoning was taken out of it before.
     """
     if tags is TAGS:
         text = without_turn_end(text)
@@ -99,7 +88,7 @@ def without_reasoning(text: str, tags: Sequence[tuple[str, str]] = TAGS) -> Answ
     marks = marks_in(found.text, tags)
     if not marks:
         return found
-    cut = without_tags(found.text, marks)
+    cut = without_tags(found.text, marks, apart)
     if not cut.how:
         return found
     rest = AROUND.sub("", cut.text) if tags is TAGS else cut.text
@@ -130,29 +119,16 @@ def without_channels(text: str) -> Answer:
 
 
 def marks_in(text: str, tags: Sequence[tuple[str, str]]) -> list[Mark]:
-    """All tags in a text, in their order."""
+    """All tags in a text that are meant, in their order."""
     pattern, names = compiled(tuple(tags))
     lowered = text.lower()
     if not any(name in lowered for name in names):
         return []
     marks = []
     for found in pattern.finditer(text):
-        if not in_quotes(text, found.start(), found.end()):
-            kind, closing = names[found.group().lower()]
-            marks.append(Mark(found.start(), found.end(), kind, closing))
-    return marks
-
-
-def in_quotes(text: str, start: int, end: int) -> bool:
-    """Whether a tag stands alone in quotes or backticks, as it does where a text is about it.
-
-    In `so it is "5"</think>"5"` it does not: there words are on the other sides of both quotes.
-    """
-    quote = text[start - 1 : start]
-    if not quote or quote not in QUOTES or text[end : end + 1] != quote:
-        return False
-    around = text[max(0, start - 2) : start - 1] + text[end + 1 : end + 2]
-    return not any(sign.isalnum() or sign in QUOTES for sign in around)
+        kind, closing = names[found.group().lower()]
+        marks.append(Mark(found.start(), found.end(), kind, closing))
+    return not_quoted(text, marks)
 
 
 @lru_cache(maxsize=64)
@@ -166,20 +142,20 @@ def compiled(tags: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[s
     return re.compile(f"(?=[{starts}])(?:{letters})" if starts.strip() else r"(?!)", re.IGNORECASE), names
 
 
-def without_tags(text: str, marks: Sequence[Mark]) -> Answer:
+def without_tags(text: str, marks: Sequence[Mark], apart: bool = False) -> Answer:
     """A text without its reasoning: from left to right, each opening tag up to the next closing one of its kind.
 
     Where none of its kind follows, a tag that begins a line is closed by one of another kind.
     """
-    closings, fences = next_closings(marks), [found.start() for found in FENCE.finditer(text)]
+    closings, blocks = next_closings(marks), fences(text, marks)
     pieces: list[str] = []
     ways: dict[str, None] = {}
     at = number = 0
     while number < len(marks):
         mark, (closing, other) = marks[number], closings[number]
         if mark.closing:
-            if PAIRED in ways and left_over(text, marks, number):
-                return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways))
+            if (apart or ways) and left_over(text, marks, number, not apart and UNPAIRED_CLOSING in ways):
+                return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways or [UNPAIRED_CLOSING]))
             pieces, at = [], mark.end
             ways[UNPAIRED_CLOSING] = None
         elif closing is not None or (other is not None and begins_line(text, mark.start, at)):
@@ -187,23 +163,21 @@ def without_tags(text: str, marks: Sequence[Mark]) -> Answer:
             number = closing if closing is not None else other or 0
             at = marks[number].end
             ways[PAIRED] = None
-        elif begins_line(text, mark.start, at) and not in_block(mark.start, fences):
+        elif begins_line(text, mark.start, at) and not in_block(mark.start, blocks):
             ways[UNPAIRED_OPENING] = None
             return Answer("".join([*pieces, text[at : mark.start]]), " and ".join(ways), cut_off=True)
         number += 1
     return Answer("".join([*pieces, text[at:]]), " and ".join(ways))
 
 
-def left_over(text: str, marks: Sequence[Mark], number: int) -> bool:
-    """Whether a closing tag ends the text, and too few opening ones are there for it to end nested thought."""
-    closed = sum(mark.closing for mark in marks)
-    return number == len(marks) - 1 and 2 * closed > len(marks) and not text[marks[number].end :].strip()
+def left_over(text: str, marks: Sequence[Mark], number: int, opened: bool) -> bool:
+    """Whether a closing tag ends the text, and too few opening ones are there for it to end nested thought.
 
-
-def in_block(at: int, fences: Sequence[int]) -> bool:
-    """Whether a place is within a block of code that is closed; `fences` are the places of the lines around blocks."""
-    before = bisect.bisect(fences, at)
-    return before % 2 == 1 and before < len(fences)
+    `opened` says that the prompt's template has written one more opening tag.
+    """
+    if number < len(marks) - 1 or text[marks[number].end :].strip():
+        return False
+    return 2 * sum(mark.closing for mark in marks) > len(marks) + opened
 
 
 def next_closings(marks: Sequence[Mark]) -> list[tuple[int | None, int | None]]:
@@ -215,10 +189,3 @@ def next_closings(marks: Sequence[Mark]) -> list[tuple[int | None, int | None]]:
         if marks[number].closing:
             following[marks[number].kind] = number
     return found[::-1]
-
-
-def begins_line(text: str, at: int, start: int) -> bool:
-    """Whether nothing but blanks stands before a place, in its line or since `start`."""
-    while at > start and text[at - 1].isspace() and text[at - 1] != "\n":
-        at -= 1
-    return at == start or text[at - 1] == "\n"

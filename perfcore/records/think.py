@@ -5,11 +5,13 @@ kinds of the events that carried it, as if the server had sent it in a channel o
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.answers.quoting import Mark, not_quoted
 from perfcore.records import frame as frames
 from perfcore.records.assembly import assemble
 from perfcore.records.frame import Frames
@@ -57,19 +59,34 @@ def split(text: str, tags: Tags) -> Split | None:
     """Reasoning and answer, without the tags and the blanks around them; None for a text that is all answer.
 
     A text is split if it begins with the opening tag, be it closed or not, or if its first closing tag has no opening
-    one before it: then the prompt's template has opened it.
+    one before it: then the prompt's template has opened it. A tag in quotes or in code only is spoken of.
     """
     start = len(text) - len(text.lstrip())
     opened = text.startswith(tags.opening, start)
     if opened:
         start += len(tags.opening)
-    end = text.find(tags.closing, start)
-    if not opened and (end < 0 or tags.opening in text[:end]):
+    elif tags.closing not in text:
         return None
-    if end < 0:
-        return Split(text[start:].strip(), "", len(text))
-    at = end + len(tags.closing)
+    marks = marks_in(text, tags)
+    end = next((mark.start for mark in marks if mark.closing and mark.start >= start), len(text))
+    if not opened and (end == len(text) or any(mark.start < end and not mark.closing for mark in marks)):
+        return None
+    at = end + len(tags.closing) if end < len(text) else end
     return Split(text[start:end].strip(), text[at:].lstrip(), at)
+
+
+def marks_in(text: str, tags: Tags) -> list[Mark]:
+    """The tags in a text that are meant, in their order."""
+    found = [Mark(at, at + len(tag), 0, tag == tags.closing) for tag in tags[:2] for at in places(text, tag)]
+    return not_quoted(text, sorted(found))
+
+
+def places(text: str, tag: str) -> Iterator[int]:
+    """Where a tag stands. A plain search is many times as fast here as a pattern of both tags."""
+    at = text.find(tag)
+    while at >= 0:
+        yield at
+        at = text.find(tag, at + len(tag))
 
 
 def boundaries(cut: Frames, tags: Tags | None) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
