@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from evaluators.answers.boxes import as_latex
 from evaluators.choices.letters import SHORT, Case, case_of, in_order, plain
 from evaluators.choices.places import (
     begins,
@@ -22,6 +23,7 @@ from evaluators.choices.places import (
     judged,
     last_marked,
     letter_and_choice,
+    matching,
     says,
 )
 from evaluators.choices.statements import last_statement
@@ -30,6 +32,8 @@ from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
 LONGEST_MARK = 60  # characters of a line that is nothing but letters and their marks
+# Blanks of all scripts, and what may stand around the text of a choice.
+AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "$.*\"'"
 NO_PARTS: Mapping[str, float] = {}
 PREFIX = re.compile(r"\s*[(（\[]?([A-Z])[)）\].、．:：]\s*")
 JOINTS = re.compile(r"[\s,;、，；()\[\]{}\"'.*$&/]+|(?i:and)")
@@ -40,7 +44,11 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     options: Annotated[str, Meta(min_length=1, description="Letters, or digits, that count as answers.")] = "ABCD"
     labels: Annotated[
-        str | list[str], Meta(description="Column of meta with the choices, or a column for each, in their order.")
+        str | list[str] | dict[str, str],
+        Meta(
+            description="Column of meta with the choices, or a column for each, in their order; or, where all rows "
+            "have the same choices, their texts by letter."
+        ),
     ] = ""
     several: Annotated[bool, Meta(description="Whether several letters may be right: sets are compared.")] = False
     language: Annotated[Literal["", "en", "zh"], Meta(description="Phrases of which language; else of both.")] = ""
@@ -63,7 +71,7 @@ def score(text: str, sample: Sample, settings: Choice) -> Verdict:
     choices = choices_of(sample.meta, settings)
     options = "".join(choices) or settings.options
     right = letters_of(sample.reference, options, choices, sample.id)
-    found = find(text, options, settings.several or len(right) > 1, choices, settings.language)
+    found = find(as_latex(text), options, settings.several or len(right) > 1, choices, settings.language)
     parts = {"partial": partial(found.letters, right)} if settings.several else NO_PARTS
     if not found.letters:
         return Verdict(0.0, None, found.rule, found.why or NOTHING_FOUND, parts)
@@ -79,9 +87,11 @@ def partial(given: str, right: str) -> float:
 
 def choices_of(meta: Mapping[str, Any], settings: Choice) -> dict[str, str]:
     """Text of each choice by its letter, as the row has them; none where `labels` is not set or not in the row."""
+    if isinstance(settings.labels, dict):
+        return settings.labels
     if isinstance(settings.labels, list):
-        there = zip(settings.options, (meta.get(name) for name in settings.labels), strict=False)
-        return {letter: str(text) for letter, text in there if text not in (None, "")}
+        there = zip(settings.options, map(meta.get, settings.labels), strict=False)
+        return {letter: str(text) for letter, text in there if text is not None and text != ""}
     value = meta.get(settings.labels) if settings.labels else None
     if isinstance(value, Mapping) and value.keys() >= {"text", "label"}:
         return {str(label): str(text) for label, text in zip(value["label"], value["text"], strict=False)}
@@ -146,30 +156,33 @@ def alone(case: Case, line: str) -> str:
 
 def whole_choice(case: Case) -> str:
     """All of the answer is the text of one choice."""
-    said = (
-        " ".join(case.low[: 2 * SHORT].split()).strip(" $.*\"'") if case.choices and len(case.low) < 2 * SHORT else ""
-    )
-    same = [letter for letter, words in case.choices.items() if words == said]
+    if not case.texts or len(case.low) >= 2 * SHORT:
+        return ""
+    said = case.low.strip(AROUND).split(None, case.longest)
+    if len(said) > case.longest:
+        return ""
+    words_said = " ".join(said)
+    same = [letter for letter, words in case.choices.items() if words == words_said]
     return same[0] if len(same) == 1 else ""
 
 
 def last_line(case: Case) -> str:
     """The last line has nothing but the letter, and the line before is none such."""
-    head, newline, line = case.text.rpartition("\n")
-    if not newline or alone(case, head.rstrip().rpartition("\n")[2].strip()):
-        return ""
+    newline = case.text.rfind("\n")
+    line = case.text[newline + 1 :]
     if line.startswith("|"):  # the last cell of a table
         line = line.strip().strip("|").rpartition("|")[2]
-    return alone(case, line.strip())
+    letters = alone(case, line.strip()) if newline >= 0 else ""
+    return "" if letters and alone(case, case.text[:newline].rstrip().rpartition("\n")[2].strip()) else letters
 
 
 def first_line(case: Case) -> str:
     """The first line has nothing but the letter, and further questions with their options follow: a run-on."""
-    line, newline, rest = case.text.partition("\n")
-    letters = alone(case, line.strip()) if newline else ""
+    newline = case.text.find("\n")
+    letters = alone(case, case.text[:newline].strip()) if newline >= 0 else ""
     if not letters:
         return ""
-    marked = {plain(letter) for letter in case.grammar.markers.findall(rest)}
+    marked = {plain(letter) for letter in case.grammar.markers.findall(case.text[newline + 1 :])}
     return letters if set(case.grammar.options[:2]) <= marked else ""
 
 
@@ -191,6 +204,7 @@ PLACES: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("judged", judged),
     ("bold", bold),
     ("exception", exception),
+    ("matches", matching),
     ("ends with a choice", closing_choice),
     ("text of a choice", choice_text),
 )

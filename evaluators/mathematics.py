@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from evaluators.answers.boxes import as_latex
 from evaluators.errors import EvaluationError
 from evaluators.formulas import apart
 from evaluators.formulas.equivalence import equivalence
@@ -25,6 +26,7 @@ ANSWER = re.compile(
     re.IGNORECASE,
 )
 HASHES = re.compile(r"####")
+LINE = re.compile(r"^[ \t>*#_]*(?:final )?answer[ \t*_]*[:\uff1a]", re.IGNORECASE | re.MULTILINE)
 FORMULA = re.compile(
     r"\$\$([^$]+)\$\$|(?<!\\)\$(?=\S)((?:[^$\\\n]|\\.)+)(?<=\S)\$(?!\d)|\\\(((?:(?!\\\().)+?)\\\)|\\\[((?:(?!\\\[).)+?)\\\]",
     re.DOTALL,
@@ -69,7 +71,7 @@ def score(text: str, sample: Sample, settings: Math) -> Verdict:
     Raises apart.TooHardError where that takes too long to say, and EvaluationError for a reference that is empty.
     """
     wanted = reference(sample.reference)
-    found = find(text)
+    found = find(as_latex(text))
     if found is None:
         return Verdict(0.0, None, "", NOTHING_FOUND)
     if len(found.text) > LONGEST:
@@ -102,6 +104,15 @@ def find(text: str) -> Found | None:
         if found is not None and found.strip(" $*.`\n"):
             return Found(found.strip(), name)
     return None
+
+
+def boxed(text: str) -> str | None:
+    """The last box, unless a line "Answer: 12" stands after it: that one is a correction, or a summary."""
+    found = last_box(text)
+    if found is None:
+        return None
+    later = stated(LINE, text[max(text.rfind("\\boxed"), text.rfind("\\fbox")) :])
+    return later if later is not None and re.search(r"\d", later) else found
 
 
 def stated(words: re.Pattern[str], text: str) -> str | None:
@@ -181,7 +192,7 @@ def last_number(text: str) -> str | None:
 
 
 RULES: dict[str, Callable[[str], str | None]] = {
-    "boxed": last_box,
+    "boxed": boxed,
     "answer key": keyed,
     "final answer": partial(stated, FINAL),
     "answer is": partial(stated, ANSWER),

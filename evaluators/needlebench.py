@@ -10,8 +10,9 @@ from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 from evaluators.text import within
 from evaluators.words import wording
 
-BOXED = re.compile(r"\\boxed\s{0,9}\{\s{0,9}(?:\\text(?:bf|rm)?\s{0,9}\{)?([^{}]{1,200})\}")
+BOXED = re.compile(r"\\boxed\s{0,9}\{\s{0,9}(?:(?:\\[a-z]{1,10}\s{0,9})?\{\s{0,9})?([^{}]{1,200})\}")
 BOXED_TASKS = ("multi_reasoning", "atc")
+TEXT_TASKS = ("single", "multi_retrieval", "multi_reasoning")
 WHOLE = 4  # keywords of so few characters have to be whole words
 
 
@@ -32,8 +33,9 @@ def boxed(answer: str, sample: Sample) -> Verdict:
     parts = {"mentioned": float(has(answer, right))}
     if not found:
         return Verdict(0.0, None, "last boxed", NOTHING_FOUND, parts)
-    same = wording.normal(found[-1], "punctuation") == wording.normal(right, "punctuation")
-    return Verdict(float(same), found[-1].strip(), "last boxed", f"the right one is {right!r}", parts)
+    said = found[-1].replace("~", " ").strip()  # TeX's blank
+    same = wording.normal(said, "punctuation") == wording.normal(right, "punctuation")
+    return Verdict(float(same), said, "last boxed", f"the right one is {right!r}", parts)
 
 
 def keywords(answer: str, sample: Sample) -> Verdict:
@@ -52,14 +54,19 @@ def has(answer: str, keyword: str) -> bool:
 
 
 def tables(samples: Sequence[Sample], verdicts: Sequence[Verdict], settings: NoSettings) -> Mapping[str, float]:
-    """Means of each task by language, by length, and by depth: single_en, single_length_4000, single_depth_10."""
+    """Means of each task by language, by length, and by depth: single_en, single_length_4000, single_depth_10.
+
+    `overall` is the mean of the three tasks of a text, however many rows each has: NeedleBench's own number.
+    """
     found: dict[str, list[float]] = defaultdict(list)
     for sample, verdict in zip(samples, verdicts, strict=True):
         meta = sample.meta
         keys = [f"{name}_{meta[name]}" for name in ("length", "depth", "needles") if meta.get(name) is not None]
         for key in ["", str(meta.get("language", "")), *keys]:
             found[f"{meta.get('task')}_{key}".rstrip("_")].append(verdict.score)
-    return {name: sum(values) / len(values) for name, values in found.items()}
+    means = {name: sum(values) / len(values) for name, values in found.items()}
+    parts = [means[task] for task in TEXT_TASKS if task in means]
+    return {"overall": sum(parts) / len(parts), **means} if len(parts) == len(TEXT_TASKS) else means
 
 
 EVALUATORS = {

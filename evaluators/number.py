@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from evaluators.errors import EvaluationError
-from evaluators.formulas.numerals import CURRENCY, Numeral, last, number, numerals, plain, written
+from evaluators.formulas.lone import alone_in_box, goes_on, is_list
+from evaluators.formulas.numerals import Numeral, last, number, numerals, plain, written
 from evaluators.registry import Evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 
@@ -40,27 +41,12 @@ FILLER = re.compile(
 )
 SIGN_APART = re.compile(r"\A\s*([-\u2212])\s+(?=\d)")
 FILLER_OF_LINE = re.compile(r"[\s*:_`]*")
-# What makes a number a part of something else: 5x, 5\\pi, 5^2, 5 + 3; a degree sign, 5 m/s and 5/hour do not.
-PART_AFTER = re.compile(
-    r"(?:\s?[xyzn](?![\w'\u2019])|[abiqruvw](?![\w'\u2019])|\}\s?\{|\s?\^(?!\s?(?:\{\s?)?(?:\\circ|\\?text|[a-z]{2}))|\s?\\(?:pi|sqrt|sin|cos|tan|log|ln)\b"
-    r"|\s?(?:[-+*/\u00d7\u00f7\u2212\u2013]|\\(?:times|cdot|div|pm)\b)\s?(?:\d|[a-z](?![a-z])|[({\\]))|\s?[\u03c0\u221a]"
-)
-PART_BEFORE = re.compile(
-    r"(?:[+*/^\u00d7\u00f7\u221a<>\u2264\u2265]|[\w)}]\s?[-\u2212]|\\(?:times|cdot|div|pm|sqrt|log|ln|sin|cos|tan|pi|[lg]eq?|[lg]t)|\}\s?(?=\{))"
-    r"\s?[({\[]*\s?\Z"
-)
-BANG = re.compile(r"\s?!")
-# After a number at the beginning of a sentence: further ones, of which it is only the first.
-ANOTHER = re.compile(
-    rf"!?\s?[:\uff1a]\d\d\b|!\s?[$\\}}]|\s?(?:or|to|\u6216)\s{CURRENCY}?\s?\d"
-    rf"|\s{{0,2}}(?:[,;\u3001]|,?\s?(?:and|&)\s|\u548c)\s{{0,2}}{CURRENCY}?[-\u2212]?\d[\d.,]*(?=\s?(?:[,;)\]}}$*\u3001\u3002]|(?:and|or)\b|\Z))",
-    re.IGNORECASE,
-)
-LIST = re.compile(r"[(\[{]?\s?-?\d[\d.]*(?:\s?(?:[,;\u3001]\s?(?:and|or)?|and|or)\s?-?\d[\d.]*){1,30}\s?[)\]}]?")
 BOXED_FIRST = re.compile(r"[\s:*_`$(\[]*\\(?:boxed|fbox)\s*\{")
+# What is taken out of a box before its numbers are counted: blanks of LaTeX, "(about a third)", the 2 of cm^2.
 SPACE = re.compile(r"\\[ ,;:!]|~|\\q?quad\b")
 REMARK = re.compile(r"(?<=[\d\s}])\s?\([^()]*[A-Za-z][^()]*\)")
 POWER_OF_UNIT = re.compile(r"(?<=[A-Za-z}])\s?\^\s?\{?\s?-?[23]\s?\}?")
+# "x = 2 or y = 3": a box of several solutions.
 SOLUTIONS = re.compile(r"[a-z]\s?=[^=]*(?:[,;]|\b(?:or|and)\b)[^=\d]*=")
 MARKS = " \t\n*_`$."
 END_OF_SENTENCE = re.compile(r"\n|(?<!\bRs)[.!?](?=\s|$)|\u3002")
@@ -147,7 +133,7 @@ def find(text: str, before: Sequence[re.Pattern[str]] = (), comma: bool = False)
     if told is not None:
         return told
     line = text.rstrip(MARKS).rpartition("\n")[2].lstrip(MARKS)
-    if len(line) <= LONGEST and LIST.fullmatch(line) and number(line, comma) is None:
+    if len(line) <= LONGEST and is_list(line) and number(line, comma) is None:
         return Found(None, "last number", line)
     numeral = last(text, comma)
     return None if numeral is None else Found(numeral, "last number")
@@ -216,10 +202,8 @@ def boxed(rule: str, rest: str, comma: bool) -> Found | None:
     there = list(numerals(rest, comma))
     if not there:
         return None
-    single = len(there) == 1 and not (
-        PART_BEFORE.search(rest[: there[0].start]) or PART_AFTER.match(rest, there[0].end)
-    )
-    return Found(there[0], rule) if single and not BANG.match(rest, there[0].end) else Found(None, rule, whole)
+    single = len(there) == 1 and alone_in_box(rest, there[0].start, there[0].end)
+    return Found(there[0], rule) if single else Found(None, rule, whole)
 
 
 def stated(rule: str, rest: str, comma: bool, sentence: bool) -> Found | None:
@@ -238,8 +222,7 @@ def stated(rule: str, rest: str, comma: bool, sentence: bool) -> Found | None:
         numeral = next((each for each in there[:1] if each.start == 0), there[-1] if sentence and there else None)
     if numeral is None:
         return None
-    goes_on = PART_AFTER.match(rest, numeral.end) or ANOTHER.match(rest, numeral.end)
-    return Found(None, rule, rest.strip(MARKS)) if goes_on else Found(numeral, rule)
+    return Found(None, rule, rest.strip(MARKS)) if goes_on(rest, numeral.end) else Found(numeral, rule)
 
 
 EVALUATORS = {

@@ -51,6 +51,7 @@ MODULES: dict[str, str] = {
     "bfcl": "evaluators.bfcl",
     "choice": "evaluators.choice",
     "code": "evaluators.code",
+    "drop": "evaluators.drop",
     "exact": "evaluators.text",
     "contains": "evaluators.text",
     "f1": "evaluators.text",

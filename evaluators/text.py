@@ -1,5 +1,6 @@
 """Text against text: exact, contains, f1, rouge, bleu, similarity, errors. docs/text-metrics.md has them in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from evaluators.words import chinese, overlap, wording
 from evaluators.words.overlap import Method
 from evaluators.words.wording import Form, Language, Take
 
+DIGIT_BEFORE, DIGIT_AFTER = re.compile(r"\d\.?\Z"), re.compile(r"\.?\d")
 SHOWN = 60  # characters of a reference in `why`
 
 Separator = Annotated[str, Meta(description="What stands between several references in one text, such as |.")]
@@ -117,17 +119,22 @@ def contains(text: str, sample: Sample, settings: Contains) -> Verdict:
 
 def within(part: str, text: str, whole: int) -> bool:
     """Whether a text has a part, of whole words where that is no longer than `whole`; it never has an empty one."""
-    if not part:
-        return False
-    if len(part) > whole:
-        return part in text
-    at = text.find(part)
+    at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
-        if not (joined(text[at - 1 : at], part[0]) or joined(part[-1], text[end : end + 1])):
+        words = len(part) <= whole and (joined(text[at - 1 : at], part[0]) or joined(part[-1], text[end : end + 1]))
+        if not words and not in_number(text, at, end):
             return True
         at = text.find(part, at + 1)
     return False
+
+
+def in_number(text: str, at: int, end: int) -> bool:
+    """Whether a part of a text begins or ends within a number: 35 yards is not in 135 yards, nor 3 in 3.5."""
+    before, after = text[max(0, at - 2) : at], text[end : end + 2]
+    return (text[at].isdigit() and DIGIT_BEFORE.search(before) is not None) or (
+        text[end - 1].isdigit() and DIGIT_AFTER.match(after) is not None
+    )
 
 
 def joined(one: str, other: str) -> bool:

@@ -50,12 +50,12 @@ def measure(folder: Path, url: str | tuple[str, ...], **options: Any) -> Finishe
     if isinstance(options.get("dataset"), Path):
         options["dataset"] = (str(options["dataset"]),)
     outcome = stress(StressOptions(url=urls, out=folder, **options), lambda _: None, lambda _: None)
-    return Finished(folder, outcome.exit_code, finish(folder, plots=False))
+    return Finished(folder, outcome.exit_code, finish(folder, page=False))
 
 
 def reopened(folder: Path, exit_code: int) -> Finished:
     """A run folder that another process has left behind."""
-    return Finished(folder, exit_code, finish(folder, plots=False))
+    return Finished(folder, exit_code, finish(folder, page=False))
 
 
 def command(*arguments: object) -> list[str]:

@@ -116,6 +116,7 @@ ARC = {
 }
 HELLA = {"query": "A man", "choices": ["sits", "eats", "runs", "flies"], "gold": 2}
 WINO = {"sentence": "The _ is full.", "option1": "jug", "option2": "cup", "answer": "2"}
+BOOLQ = {"question": "does it rain", "passage": "It rains.", "label": True}
 EXAM = {"passage": None, "question": "Q", "options": ["(A)one", "(B)two", "(C)three"], "answer": None, "other": None}
 GPQA = [["Record", "Question", "Correct Answer", *(f"Incorrect Answer {at}" for at in (1, 2, 3))]] + [
     [str(at), "Which?", "right", "wrong 1", "wrong 2", "wrong 3"] for at in range(4)
@@ -145,6 +146,7 @@ LAYOUTS: list[tuple[str, str, list[Any], str, str]] = [
     ("ARC_e_gen", "ARC/ARC-e/ARC-Easy-Test.jsonl", [{**ARC, "answerKey": "1"}], "The answer is sun.", "2"),
     ("hellaswag_gen", "hellaswag/hellaswag.jsonl", [HELLA], "C. runs", "eats"),
     ("winogrande", "winogrande/dev.jsonl", [WINO], "2", "jug"),
+    ("SuperGLUE_BoolQ_gen", "SuperGLUE/BoolQ/val.jsonl", [BOOLQ], "Yes, it does.", "There is no doubt."),
     ("winogrande_gen_0_shot_chat_prompt", "winogrande/dev.jsonl", [WINO], "B", "A"),
     ("gpqa_gen_0_shot_cot_chat_prompt", "gpqa/gpqa_diamond.csv", GPQA, "Answer: D", "Answer: A"),
     ("agieval_gen", "AGIEval/data/v1_1/lsat-ar.jsonl", [{**EXAM, "label": "B"}], "答案：B", "答案：C"),
@@ -171,6 +173,22 @@ def test_rows_in_the_layout_of_a_home_are_asked_and_scored(
     wanted = f"{name}:{tmp_path / file}" if name == "custom_mcq_gen" else name
     asked = rows(wanted, tmp_path)[:1]
     assert [mean(scored(wanted, asked, [text])) for text in (right, wrong)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "label"),
+    [
+        ("piqa", {"goal": "G", "sol1": "heat it", "sol2": "cool it"}, 1),
+        ("siqa", {"context": "C", "question": "Q", "answerA": "heat it", "answerB": "cool it", "answerC": "eat"}, 2),
+    ],
+)
+def test_choices_that_stand_in_columns_may_be_said_in_words(
+    tmp_path: Path, name: str, row: dict[str, Any], label: int
+) -> None:
+    put(tmp_path / name / "dev.jsonl", [row])
+    (tmp_path / name / "dev-labels.lst").write_text(f"{label}\n", encoding="utf-8")
+    asked = rows(name, tmp_path)
+    assert [mean(scored(name, asked, [text])) for text in ("You should cool it.", "B", "heat it")] == [1, 1, 0]
 
 
 def test_formulas_of_exams_are_scored_as_mathematics(tmp_path: Path) -> None:

@@ -27,9 +27,10 @@ def scored(name: str, text: str, reference: Any, **args: Any) -> Verdict:
         # One deletion of three characters; the nearer of two references is an insertion away, of five.
         ("similarity", "北京市", "北京", 2 / 3),
         ("similarity", "kite", ["cat", "kites"], 4 / 5),
-        # ANLS: a distance of 2/5 counts 1 - 2/5, one of 2/4 is the threshold and counts nothing.
+        # ANLS: a distance of 2/5 counts 1 - 2/5, one of 2/4 just counts, more is worth nothing.
         ("anls", "abc", "abcde", 3 / 5),
-        ("anls", "ab", "abcd", 0),
+        ("anls", "ab", "abcd", 1 / 2),
+        ("anls", "ab", "abcde", 0),
         ("anls", "ab", ["xy", "AB"], 1),
         ("anls", "", "x", 0),
         # "apple day" on both sides: articles, marks and case are nothing.
@@ -88,8 +89,8 @@ def test_boxes_overlap_as_a_hand_computes(box: str, reference: list[int], value:
         ("passage_count", "13", ["3"], 0),
         ("passage_retrieval_en", "Paragraph 3 (see v2)", ["Paragraph 3"], 1 / 2),
         ("passage_retrieval_zh", "段落3和段落5", ["段落5"], 1 / 2),
-        # "x = 1" has 5 characters, "x = 12" 6: one insertion of 11. Comments, marks of blocks, blank lines are no code.
-        ("lcc", "```python\n# so\n\nx = 1\ny", ["x = 12"], 10 / 11),
+        # "x = 1" has 5 characters, "x = 12" 6: one insertion of 11, 91 %. Comments, marks of blocks are no code.
+        ("lcc", "```python\n# so\nx = 1\ny", ["x = 12"], 0.91),
         ("repobench-p", "// so\n`x`\n", ["x = 12"], 0),
         # Two of three words, and of two: 2 * 2 / 5.
         ("multifieldqa_zh", "北京、上海。", ["北京上海"], 1),

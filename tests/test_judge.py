@@ -290,14 +290,16 @@ def test_humanitys_last_exam_has_final_answer_and_confidence(reply: str, answer:
 
 
 def test_calibration_error_of_worked_examples() -> None:
-    assert calibration_error([1.0] * 10, [1] * 10) == 0
-    assert calibration_error([0.9] * 4, [1, 0, 0, 0]) == pytest.approx(0.65)
-    # Two bins of 100: off by 0.5 and by 0.1.
+    assert calibration_error([1.0] * 10, [1] * 10, every=True) == 0
+    assert calibration_error([0.9] * 4, [1, 0, 0, 0], every=True) == pytest.approx(0.65)
+    # Two bins of 100: off by 0.5 and by 0.1. Published figures leave out the last one, but count its answers.
     sure, right = [0.5] * 100 + [1.0] * 100, [1] * 100 + [1] * 90 + [0] * 10
-    assert calibration_error(sure, right) == pytest.approx(np.sqrt((0.25 + 0.01) / 2))
+    assert calibration_error(sure, right, every=True) == pytest.approx(np.sqrt((0.25 + 0.01) / 2))
+    assert calibration_error(sure, right) == pytest.approx(np.sqrt(0.25 / 2))
     # 250 make two bins, the second of 150.
     sure, right = [0.2] * 100 + [0.8] * 150, [0] * 100 + [1] * 150
-    assert calibration_error(sure, right) == pytest.approx(np.sqrt((100 * 0.04 + 150 * 0.04) / 250))
+    assert calibration_error(sure, right, every=True) == pytest.approx(0.2)
+    assert calibration_error(sure, right) == pytest.approx(np.sqrt(100 * 0.04 / 250))
 
 
 def test_calibration_error_does_not_depend_on_the_order_of_answers() -> None:
@@ -314,8 +316,12 @@ def test_totals_have_the_calibration_error_where_there_is_confidence() -> None:
     verdicts = [Verdict(1.0, parts={"confidence": 90.0}), Verdict(0.0, parts={"confidence": 90.0}), Verdict(1.0)]
     totals = EVALUATORS["judged"].totals
     assert totals is not None
-    assert totals([sample()] * 3, verdicts, JudgedSettings()) == {"calibration_error": pytest.approx(0.4)}
+    assert totals([sample()] * 3, verdicts, JudgedSettings()) == {"calibration_error_all": pytest.approx(0.4)}
     assert totals([sample()], [Verdict(1.0)], JudgedSettings()) == {}
+    assert totals([sample()] * 300, verdicts * 100, JudgedSettings()) == {
+        "calibration_error": pytest.approx(0.4 * np.sqrt(0.5)),
+        "calibration_error_all": pytest.approx(0.4),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACTS))

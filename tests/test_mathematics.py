@@ -72,6 +72,11 @@ y = 2x + 3|y=3+2x
 y=2x+3|2x - y + 3 = 0
 5x - 7y + 11z + 4 = 0|-5x+7y-11z-4=0
 58,500|58500
+58500|58,500 \text{ dollars}
+58500|x = 58{,}500
+58500|\text{58,500}
+58500|9 \cdot 6500 = 58,500
+1058500|1,058,500 people
 10,\!080|10{,}080
 1000|1,000
 11,\! 111,\! 111,\! 100|11111111100
@@ -148,6 +153,9 @@ x=5|y=5
 1234|234
 (1,0)|1,000
 (1,200)|1200
+1234|x=1, 234
+1234|x \in \{1,234\}
+58500|58,501 \text{ dollars}
 100200|200,100
 \frac12|\frac13
 \frac13|0.33
@@ -216,6 +224,9 @@ def test_answers_that_mean_something_else_are_wrong(wanted: str, given: str) -> 
         (r"\boxed{x = \boxed{5}}", r"x = \boxed{5}", "boxed"),
         (r"\boxed{\{1,2\}}", r"\{1,2\}", "boxed"),
         (r"First \boxed{5}. Then \boxed{\frac{1", "5", "boxed"),
+        ("I guess $\\boxed{99}$, but no.\n\n**Answer:** 42", "42", "boxed"),
+        ("Thus \\boxed{42}.\nAnswer: see above", "42", "boxed"),
+        ("Thus \\boxed{42}.\nAnswer: C", "42", "boxed"),
         ("Final Answer: The final answer is $x^2$. I hope it is correct.", "x^2", "final answer"),
         ("The answer is 3. Wait. The answer is $7$, not $3$.", "7", "answer is"),
         ("The answers are $1$ and $2$.", "1, 2", "answer is"),

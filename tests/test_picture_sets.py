@@ -13,7 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from evaluators.registry import evaluator
+from evaluators.sample import Sample
+from evaluators.settings import evaluation_of, settings_of
 from perfcore.errors import UserError
+from perfcore.workload import registry
 from perfcore.workload.row import Row
 from tests.answering import Service, answering
 from tests.endtoend import run_here
@@ -137,6 +141,37 @@ def test_a_picture_that_the_text_does_not_name_stands_before_it_and_a_mark_witho
     assert shown(row)[:2] == [url(RED), url(BLACK)]
     assert shown(row)[2].startswith("See <image 3>.\n\nReason")
     assert row.reference == ["24/7", "3.429"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "text", "score"),
+    [
+        ("mmmu", "0.08", "ANSWER: 0.0803", 1.0),  # to two decimals, as their authors compare
+        ("mmmu", "0.08", "ANSWER: 0.09", 0.0),
+        ("mmmu", "Mona Lisa", "It hangs in Paris.\nANSWER: the Mona Lisa, of 1503", 1.0),
+        ("mmmu", "Mona Lisa", "The Mona Lisa is not it.\nANSWER: The Scream", 0.0),
+        ("mmmu", "yes", "ANSWER: no", 0.0),
+        ("mathvision", "3.14", "So \\boxed{3.1416}", 1.0),
+        ("mathvision", "3.14", "So \\boxed{3.15}", 0.0),
+        ("mathvision", "36", "So \\boxed{36\\pi}", 0.0),
+        ("mathvision", "3", "So \\boxed{3\\sqrt{2}}", 0.0),
+        ("realworldqa", "-3", "ANSWER: 3", 0.0),
+        ("realworldqa", "Downhill", "ANSWER: downhill.", 1.0),
+        ("mmstar", "B", "<|begin_of_box|>B<|end_of_box|>", 1.0),
+    ],
+)
+def test_open_answers_are_scored_as_the_authors_of_the_sets_do(
+    name: str, reference: str, text: str, score: float
+) -> None:
+    given = evaluation_of(registry.resolved(name, None).preset.evaluation, name)
+    own = evaluator(given.evaluator)
+    settings = settings_of(given.args, own.settings, name)
+    assert own.score(text, Sample(id="7", reference=reference, meta={"options": []}), settings).score == score
+
+
+def test_pictures_may_be_named_with_an_underscore_as_their_columns_are(tmp_path: Path) -> None:
+    parquet(tmp_path / "mmmu/Art/validation-00000-of-00001.parquet", [mmmu(question="<image_2> or <image_1>?")])
+    assert shown(rows("mmmu", tmp_path)[0])[:3] == [url(BLACK), " or ", url(RED)]
 
 
 def choices(count: int) -> dict[str, str]:

@@ -39,7 +39,7 @@ def held(folder: Path, url: str, **options: Any) -> Finished:
     prompts = tuple("word " * (20 * number) for number in range(1, 8))
     given = StressOptions(url=(url,), out=folder, prompt=prompts, **options)
     outcome = steady(given, online, lambda _: None, lambda _: None)
-    return Finished(folder, outcome.exit_code, finish(folder, plots=False))
+    return Finished(folder, outcome.exit_code, finish(folder, page=False))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_an_interrupted_run_reports_what_there_is(simulator: RunningSimulator, t
 
 def test_a_stress_run_is_analysed_and_told_what_it_lacks(simulator: RunningSimulator, tmp_path: Path) -> None:
     before = measure(tmp_path / "run", simulator.url, prompt=("x",), concurrency=CLIENTS, duration_s=4.0)
-    found = finish_steady(tmp_path / "run", plots=False)
+    found = finish_steady(tmp_path / "run", page=False)
     assert found["window"]["length_s"] < before.metrics["duration_s"]
     assert json.loads((tmp_path / "run" / "metrics.json").read_bytes()) == before.metrics
     assert (tmp_path / "run" / "steady.json").exists()

@@ -231,8 +231,8 @@ def test_rates_of_errors_of_all_answers_weigh_long_references_more() -> None:
 @pytest.mark.parametrize(
     ("text", "take", "found", "rule"),
     [
-        ("door, of course", "first_word", "door,", "first word"),
-        ('"... door" he said', "first_word", 'door"', "first word"),
+        ("door, of course", "first_word", "door", "first word"),
+        ('"... door" he said', "first_word", "door", "first word"),
         ("\n\n one\ntwo", "first_line", "one", "first line"),
         ("one\ntwo\n", "last_line", "two", "last line"),
         ("The answer is Paris.", "answer", "Paris.", "answer phrase"),

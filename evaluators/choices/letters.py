@@ -67,6 +67,9 @@ VERBS = re.compile(
 BUT = re.compile(r"but|rather|instead|it['’]s|it is|而是|应该是|应是|是", re.IGNORECASE)
 
 
+NO_WORDS: tuple[dict[str, str], int] = ({}, 0)
+
+
 class Grammar(NamedTuple):
     """Compiled forms of the letters that count."""
 
@@ -101,13 +104,14 @@ class Case(NamedTuple):
     grammar: Grammar
     choices: Mapping[str, str]  # what each letter stands for, in lower case
     texts: tuple[str, ...]  # those alone
+    longest: int  # the most words that one has
 
 
 def case_of(text: str, options: str, several: bool, choices: Mapping[str, str]) -> Case:
     """All that the rules look at."""
     text = text.strip()
-    words = in_words(tuple(choices.items())) if choices else {}
-    return Case(text, lowered(text), grammar(options, several), words, tuple(words.values()))
+    words, longest = in_words(tuple(choices.items())) if choices else NO_WORDS
+    return Case(text, lowered(text), grammar(options, several), words, tuple(words.values()), longest)
 
 
 def lowered(text: str) -> str:
@@ -116,10 +120,11 @@ def lowered(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def in_words(choices: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Text of each choice in lower case, without what may stand around it, by its letter."""
+def in_words(choices: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], int]:
+    """Text of each choice in lower case, without what may stand around it, by its letter; the most words of one."""
     pairs = ((letter, lowered(" ".join(text.split())).strip(" $.")) for letter, text in choices)
-    return {letter: words for letter, words in pairs if words}
+    there = {letter: words for letter, words in pairs if words}
+    return there, max((len(words.split()) for words in there.values()), default=0)
 
 
 @lru_cache(maxsize=256)
@@ -183,11 +188,13 @@ def plain(letter: str) -> str:
 
 def in_order(found: str, grammar: Grammar) -> str:
     """The letters in a piece of text, each once, in the order of the options."""
-    if len(found) == 1:
-        return plain(found)
-    pattern = _single_letters(grammar.options)
-    there = {plain(letter) for letter in pattern.findall(found)}
-    return "".join(letter for letter in grammar.options if letter in there)
+    return plain(found) if len(found) == 1 else _in_order(found, grammar.options)
+
+
+@lru_cache(maxsize=1024)
+def _in_order(found: str, options: str) -> str:
+    there = {plain(letter) for letter in _single_letters(options).findall(found)}
+    return "".join(letter for letter in options if letter in there)
 
 
 @lru_cache(maxsize=256)
@@ -211,7 +218,7 @@ def read_at(case: Case, at: int, colon: bool = False, words: bool = True) -> Rea
     found = case.grammar.listed.match(text, start) if lettered else None
     if found is not None and sure(found, text):
         return Read(in_order(found["letters"], case.grammar), start)
-    if words and case.choices and (named := choice_at(case, at, start)) is not None:
+    if words and case.texts and (named := choice_at(case, at, start)) is not None:
         return named
     found = case.grammar.single.match(text, start) if lettered else None
     if found is None or not weak(found, text, case.low[at:start], colon):
@@ -236,7 +243,7 @@ def weak(found: re.Match[str], text: str, lead: str, colon: bool) -> bool:
 
 def choice_at(case: Case, at: int, start: int) -> Read | None:
     """The choice whose whole text stands at a place or, behind what may lead it, at `start`; the longest one."""
-    for begin in (start, at):
+    for begin in (start, at) if start != at else (at,):
         if not case.low.startswith(case.texts, begin):
             continue
         there = [letter for letter, words in case.choices.items() if stands(case.low, words, begin)]

@@ -43,6 +43,12 @@ SAYS = re.compile(
     r"|(?:i|we)(?:['’]d|['’]ll|\swould|\swill)?\s(?:say|think|believe|guess|conclude|answer|vote\sfor|bet\son"
     r"|lean\stowards?)(?:\sthat)?(?:\sit(?:['’]s|\sis))?|not\s[a-z],?\s(?:but|rather))\s"
 )
+# What is said of an option in passing, where nothing else in the text says more.
+MATCHES = re.compile(
+    r"\b(?:(?:correspond(?:s|ing)?\sto|match(?:es|ing)?|which\sis)\s(?:option|choice|answer|statement)|corresponds\sto"
+    r"|(?:the|my)\s(?:final\s)?solution\sis|answer\schoice|it\smust\sbe|going\swith)\s"
+)
+MATCHING = ("correspond", "match", "which is", "solution", "answer choice", "must be", "going with")
 NOT_BUT = re.compile(r"not\s[a-z],?\s(?:but|rather)\s")
 # Begins with one character, by which the search is fast: the end of the line before, or a mark.
 KEY = re.compile(
@@ -60,7 +66,7 @@ ZH_IS = (
 ZH_SAYS = re.compile(
     "|".join(
         [f"{word}是" for word in ZH_IS]
-        + ["剩下?的?(?:选项|只有|是)?"]
+        + ["剩下?的?(?:选项|只有|是)?", "答复?\\s{0,2}[:：]", "(?<![个些各])选项[为是]"]
         + [rf"{word}(?<![不非]{word})(?:题意|题目|要求)?的?(?:选项|答案|一项|说法)?[是为有]" for word in ZH_FITTING]
     )
 )
@@ -88,6 +94,7 @@ MARKED_RIGHT = re.compile(
 MARKED_WRONG = re.compile(
     r"(?:\A|[–—:→(*-])[\s*]{0,4}(?:incorrect|wrong|not\scorrect)\b|[✗✘❌×☒]|(?:\A|[—:：-])\s?(?:错|不)", re.IGNORECASE
 )
+NO_SUCH = re.compile(r"no\s\w")
 EQUALS = re.compile(r"(?:[=≈:→]|\b(?:is|are|was|be|equals|gives|yields|get|have))[\s*_$\\(]{0,6}\Z")
 # A name after its initial, with what only people do; "A. Paris is" and "A. The text says" are none.
 NAME = re.compile(
@@ -206,8 +213,7 @@ def says(case: Case) -> str:
         there = None if denied(words) else read_at(case, end, words=False)
         if there is not None and not conditional(case.low, begin):
             return there.letters
-    closing = case.low[start:]
-    if not any(word in closing for word in GUESSES):
+    if not any(map(case.low[start:].__contains__, GUESSES)):
         return ""
     guesses = [read_at(case, found.end(), words=False) for found in list(GUESS.finditer(case.low, start))[-MOST:]]
     letters = {one.letters for one in guesses if one is not None}
@@ -238,8 +244,8 @@ def called_right(case: Case) -> str:
     """The one option that is called right, or the several ones where several may be."""
     if not has(case, RIGHT):
         return ""
-    every = chain(case.grammar.right.finditer(case.text), case.grammar.right_small.finditer(case.text))
-    found = [each for each in every if is_subject(case, each)]
+    small = case.grammar.right_small.finditer(case.text) if "(" in case.text else ()
+    found = [each for each in chain(case.grammar.right.finditer(case.text), small) if is_subject(case, each)]
     firm = [each for each in found if not each["would"]]
     return only({in_order(each["letters"], case.grammar) for each in firm or found}, case)
 
@@ -268,13 +274,27 @@ def exception(case: Case) -> str:
     """The last one that is said to be the false one, or the exception."""
     start = max(0, len(case.text) - CLOSING)
     closing = case.low[start:]
-    kinds = [kind for kind, words in EXCEPTIONS if any(word in closing for word in words)]
+    kinds = [kind for kind, words in EXCEPTIONS if any(map(closing.__contains__, words))]
+    if not kinds:
+        return ""
     every = sorted((each for kind in kinds for each in kind.finditer(case.low, start)), key=lambda each: each.start())
     for found in reversed(every[-MOST:]):
         there = read_at(case, found.end(), words=False)
         if there is not None:
             return there.letters
     return ""
+
+
+def matching(case: Case) -> str:
+    """The only option that something corresponds to, or matches: "this is 12 J, which corresponds to option C"."""
+    start = max(0, len(case.text) - CLOSING)
+    if not any(map(case.low[start:].__contains__, MATCHING)):
+        return ""
+    every = MATCHES.finditer(case.low, start)
+    firm = (each for each in every if not DENIED.search(case.low[max(0, each.start() - 24) : each.start()]))
+    found = [read_at(case, each.end(), words=False) for each in firm if not conditional(case.low, each.start())]
+    letters = {one.letters for one in found if one is not None}
+    return letters.pop() if len(letters) == 1 else ""
 
 
 def only(found: set[str], case: Case) -> str:
@@ -329,8 +349,8 @@ def closing_choice(case: Case) -> str:
 
 
 def contains(low: str, words: str) -> bool:
-    """Whether a text has these words, not as a part of longer ones and not after "not"."""
+    """Whether a text has these words, not as a part of longer ones and not after "not"; "no" is none in "no doubt"."""
     at = low.rfind(words)
-    if at < 0 or not bounded(low, at, at + len(words)):
+    if at < 0 or not bounded(low, at, at + len(words)) or (words == "no" and NO_SUCH.match(low, at)):
         return False
     return not re.search(r"(?:\bnot|n['’]t|不是|并非|不)\s*(?:the\s|a\s|an\s)?\Z", low[max(0, at - 16) : at])

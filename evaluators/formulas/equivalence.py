@@ -56,6 +56,7 @@ MEMBERS = re.compile(
     r"\\\{(?P<name>[A-Za-z])(?:\\in ?[^|:]{1,40}?)?(?:\\mid ?|\\vert ?|\||:)(?P<told>[^{}]{1,200})\\\}"
 )
 HAN_UNIT = re.compile(r"(?<=[\d}])\\?(?:\\text)?\{?[\u4e00-\u9fff]{1,4}\}?\Z")
+GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}){1,30}(?![\d,])")  # the normal form has 1,234 for 1{,}234
 NUMBER_NAMES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
@@ -86,7 +87,14 @@ def equivalence(reference: str, answer: str, ask: Ask, tolerance: float) -> str:
     wanted, given = normal(reference), normal(answer)
     if wanted == given:
         return TEXT_EQUAL
-    return _same(wanted, given, ask, tolerance)
+    found = _same(wanted, given, ask, tolerance)
+    whole = ungrouped(wanted), ungrouped(given)
+    return found if found or whole == (wanted, given) else _same(*whole, ask, tolerance)
+
+
+def ungrouped(text: str) -> str:
+    """A list that may be one answer, "x=1,234" or "1,234 dollars", with its groups of digits as one number."""
+    return GROUPED.sub(lambda found: found[0].replace(",", ""), text) if parts(text).kind == "list" else text
 
 
 def _same(wanted: str, given: str, ask: Ask, tolerance: float) -> str:
@@ -268,6 +276,7 @@ def value_of(text: str) -> tuple[Fraction, ...] | None:
     word = said(text).lower()
     if word in NUMBER_WORDS:
         return (Fraction(NUMBER_WORDS[word]),)
+    text = said(text) if TEXT.fullmatch(text) else text
     found = numerals.number(text.replace("^\\circ ", "").replace("^\\circ", "").removeprefix("+"))
     return None if found is None else (found.value, *found.others)
 

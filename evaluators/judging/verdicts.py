@@ -7,6 +7,7 @@ brackets  [[A]], or [[7]] of a grade; the last one
 whole     the reply is nothing but a label, or a grade
 line      its first or its last line is; where both are, and differ, nothing is found
 opening   the reply begins with a label and what ends it: "A. The answer ..."
+sentence  the reply is one sentence that ends with a label: "The candidate answer is incorrect."
 word      a label of several capitals, such as CORRECT, alone in the text
 
 A single letter within a sentence is never a verdict, nor is what stands in a quotation.
@@ -42,6 +43,12 @@ LETTER_ENDS = rf"(?!['-]\w)(?={CLOSING}[ \t]*(?:$|[.,;:!()-]|(?:because|since|as
 GRADE_ENDS = r"(?![\w.%]*\d|\s*-\s*\d)"
 LETTER_OPENS = rf"{CLOSING}(?:[.):](?!\w)|[ \t]+--?(?=\s)|[ \t]*\n)"
 WORD_OPENS = rf"{CLOSING}(?:[.),;!](?!\w)|[ \t]+--?(?=\s)|[ \t]*\n)"
+# What is said of an answer, without a "not" and without a second thought.
+SENTENCE = re.compile(
+    r"\W*(?:so |thus |therefore,? )?(?:it|this|that|(?:the|this) (?:[a-z']+ ){0,2}(?:answer|response)) is"
+    r"[ \t:*_`\"']+([A-Za-z]+)[.!*_`\"']*",
+    re.IGNORECASE,
+)
 BOOLEANS = {True: ("yes", "true", "correct"), False: ("no", "false", "incorrect")}
 
 
@@ -155,7 +162,7 @@ def by_field(text: str, scale: Scale) -> str | None:
 def field_name(fields: Sequence[str]) -> str:
     """An expression for a name in a text with the colon behind it; blanks stand for underscores."""
     names = (r"[\s_-]?".join(map(re.escape, plain(name).split())) for name in fields)
-    return rf"(?<![A-Za-z0-9])(?:{'|'.join(names)})[*_`\"'\s]*(?::|=|\uff1a|\bis\b:?)"
+    return rf"(?<![A-Za-z0-9])(?:{'|'.join(names)})[\]*_`\"'\s]*(?::|=|\uff1a|\bis\b:?)"
 
 
 def plain(name: str) -> str:
@@ -195,6 +202,14 @@ def by_opening(text: str, scale: Scale) -> str | None:
         if re.match(MARKS + name, text):
             return label
     return None
+
+
+def by_sentence(text: str, scale: Scale) -> str | None:
+    """The label of several letters with which a short reply of one sentence ends: "It is correct"."""
+    words = [label for label in longest_first(scale.scores) if len(label) > 2]
+    names = "|".join(map(re.escape, words))
+    found = SENTENCE.fullmatch(text) if words else None
+    return label_of(found[1], scale) if found and re.fullmatch(names, found[1], re.IGNORECASE) else None
 
 
 def by_word(text: str, scale: Scale) -> "str | Reading | None":
@@ -240,5 +255,6 @@ RULES: dict[str, Callable[[str, Scale], "str | Reading | None"]] = {
     "whole": by_whole,
     "line": by_line,
     "opening": by_opening,
+    "sentence": by_sentence,
     "word": by_word,
 }

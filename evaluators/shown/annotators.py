@@ -17,12 +17,11 @@ AGREEING = 3  # of the others, that make an answer wholly right
 # well, hell and were, are left out, as the benchmark leaves them out.
 CONTRACTED = {
     "n't": "ai are could did does do had has have is might must need ought should was were would ca wo sha",
-    "'ve": "could might must not should they we what where who would you i",
+    "'ve": "could might must not should they we what where who would you",
     "'re": "there they what why you",
     "'s": "he how someone somebody that there what when where who why",
-    "'ll": "how it somebody someone something they who why you",
-    "'d": "he how it someone something there where who you",
-    "'m": "i",
+    "'ll": "how it somebody someone something they what who why you",
+    "'d": "he how it someone something there they where who you",
 }
 OTHER = {"maam": "ma'am", "oclock": "o'clock", "yall": "y'all", "twas": "'twas"}
 CONTRACTIONS = {

@@ -9,8 +9,9 @@ Scale: TypeAlias = Literal["", "1", "1000", "pixels"]
 Which: TypeAlias = Literal["first", "last"]
 
 NUMBER = r"[-+]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})"
-BETWEEN = r"(?:\s*,\s*|\s+)"
-FOUR = rf"\s*({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})\s*"
+BETWEEN = r"(?:\s*[,\uff0c]\s*|\s+)"
+QUOTED = rf"[\"']?({NUMBER})[\"']?"
+FOUR = rf"\s*{QUOTED}{BETWEEN}{QUOTED}{BETWEEN}{QUOTED}{BETWEEN}{QUOTED}\s*"
 LIST = rf"\[{FOUR}\]|\[\s*\[\s*({NUMBER})\s*,\s*({NUMBER})\s*\]\s*,\s*\[\s*({NUMBER})\s*,\s*({NUMBER})\s*\]\s*\]"
 PAIRS = rf"\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)[\s,;]*(?:and\s*|to\s*|-\s*)?\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)"
 ROUND = rf"\({FOUR}\)"

@@ -23,6 +23,8 @@ ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 ANSWER = re.compile(
     r"(?:\banswer\**\s*(?:is\b|[:\uff1a])|答案\**\s*(?:是|为|[:\uff1a]))[\s*:\uff1a]*([^\n]+)", re.IGNORECASE
 )
+BOXED = re.compile(r"\\(?:boxed|text(?:bf|it)?|math(?:rm|bf))\s?\{([^{}]*)\}")
+WORD = re.compile(r"\w+(?:['\u2019.-]\w+)*")  # don't, co-worker, U.S
 FORMS: tuple[Form, ...] = ("none", "space", "case", "punctuation", "articles")
 
 
@@ -122,13 +124,15 @@ def taken(text: str, take: Take) -> tuple[str, str]:
     if take in ("answer", "answer_line"):
         found = ANSWER.findall(text)
         if found:
-            return found[-1].strip().strip("*").strip(), "answer phrase"
+            said = BOXED.sub(r"\1", BOXED.sub(r"\1", found[-1]))  # \boxed{\text{Rome}} is Rome
+            return said.strip().strip("*").strip(), "answer phrase"
         return (text.strip(), "whole text") if take == "answer" else (line(text), "first line")
     return TAKEN[take](text), RULES[take]
 
 
 def first_word(text: str) -> str:
-    return next((word for word in text.split() if without_marks(word)), "")
+    found = WORD.search(text)
+    return found[0] if found else ""
 
 
 def line(text: str, at: int = 0) -> str:

@@ -28,7 +28,7 @@ from perfcore.errors import UserError
 from perfcore.options import StressOptions
 from perfcore.records.files import write
 from perfcore.records.inflight import in_flight
-from perfcore.run.asking import questions
+from perfcore.run.asking import keyed
 from perfcore.run.collecting import places_of
 from perfcore.run.judges import Panel, panel_of
 from perfcore.run.judging import Ask, Place, Say, judge
@@ -299,7 +299,7 @@ def rows_by_name(way: Way, options: StressOptions) -> Iterator[tuple[str, dict[s
         args = args | {"meta": [*args["meta"], *way.evaluation.join]}
     found = DataSet(way.found.name, msgspec.structs.replace(way.found.preset, args=args), way.found.path)
     rows = open_dataset(found, options.dataset_args, Wanted(seed=options.seed), data_dirs(options.data_dir))
-    for question, row in questions(rows):
+    for key, row in keyed(rows):
         columns = {**row.meta, REFERENCE: row.reference}
-        yield f"{found.name}/{question.key}", columns
+        yield f"{found.name}/{key}", columns
         yield row.id, columns

@@ -33,13 +33,17 @@ class Asked(NamedTuple):
 
 
 def questions(rows: Rows) -> Iterator[tuple[Question, Row]]:
-    """Each row with its question. Keys are made of data set, subset and id; ids that come twice are numbered."""
+    """Each row with its question."""
+    return ((Question(key, digest(row), row.subset), row) for key, row in keyed(rows))
+
+
+def keyed(rows: Rows) -> Iterator[tuple[str, Row]]:
+    """Each row with its key, made of data set, subset and id; ids that come twice are numbered."""
     seen: Counter[str] = Counter()
     for row in one_by_one(rows):
         name = "/".join(part for part in (row.dataset, row.subset, row.id) if part)
         seen[name] += 1
-        key = name if seen[name] == 1 else f"{name}#{seen[name]}"
-        yield Question(key, digest(row), row.subset), row
+        yield name if seen[name] == 1 else f"{name}#{seen[name]}", row
 
 
 def one_by_one(rows: Rows) -> Iterator[Row]:

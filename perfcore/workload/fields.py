@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 from perfcore.errors import UserError
@@ -87,8 +88,14 @@ def rest(record: Record, used: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in record.fields.items() if name not in used and value not in (None, "")}
 
 
+@lru_cache(maxsize=64)
+def names_in(template: str) -> frozenset[str]:
+    """Names of all placeholders in a template that many records share."""
+    return frozenset(placeholders(template))
+
+
 def check_columns(record: Record, template: str, words: Collection[str]) -> None:
     """Raise UserError where a template names a column that is not among the words."""
-    for name in sorted(placeholders(template) - set(words)):
+    for name in sorted(names_in(template).difference(words)):
         near = difflib.get_close_matches(name, words, 1, cutoff=0.0)
         raise wrong(record, f"the template names a column {name!r}, which is not there; the nearest is {near[0]!r}")

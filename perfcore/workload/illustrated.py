@@ -19,7 +19,7 @@ LEAST = 24  # characters of base64 that may be a picture
 BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 LONG = 256  # characters that no path has without a dot
-MARKER = re.compile(r"<image ?(\d{0,3})>")
+MARKER = re.compile(r"<image[ _]?(\d{0,3})>")
 # A module by its name, not an import: pictures are seldom measured.
 MEASURE = "perfcore.workload.measuring"
 
@@ -78,7 +78,7 @@ def with_lent(record: Record, names: Sequence[str], by: str, held: Mapping[tuple
 
 
 def in_places(text: str, pictures: Sequence[str | None]) -> list[dict[str, Any]]:
-    """Parts of a message: the text, with pictures where it has <image 1> or <image1>, or <image> for the next one.
+    """Parts of a message: the text, with pictures where it has <image 1>, <image1>, <image_1>, or <image> for the next.
 
     Pictures that the text does not name stand before it; a mark without a picture stays as it is.
     """

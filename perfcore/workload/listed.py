@@ -1,14 +1,15 @@
 """Columns with lists: such as are written as text, and such of which each item becomes a row of its own."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from perfcore.errors import UserError
 from perfcore.workload.files import Record
-from perfcore.workload.wording import column
+from perfcore.workload.wording import column, said
 
 NTH = "nth"  # the column with the number of the item, from 1
 
@@ -43,6 +44,19 @@ def list_of(text: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError("it is no list")
     return value
+
+
+def new_ones(records: Iterable[tuple[int, Record]], name: str) -> Iterator[tuple[int, Record]]:
+    """Of numbered records the first one of each value of a column, or template. Raises UserError that names both."""
+    seen: set[bytes] = set()
+    for number, record in records:
+        try:
+            value = hashlib.sha256(msgspec.json.encode(said(name, record.fields))).digest()
+        except ValueError as error:
+            raise UserError(f"{record.place}: {error}; `once` asks for it") from None
+        if value not in seen:
+            seen.add(value)
+            yield number, record
 
 
 def for_each(record: Record, names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from perfcore.workload.illustrated import from_base64, in_places, lent, sizes, w
 from perfcore.workload.joined import Joined, second_file, with_columns
 from perfcore.workload.labels import Labels, rows_of_choices
 from perfcore.workload.labels import check as check_labels
-from perfcore.workload.listed import NTH, for_each, matching, with_lists
+from perfcore.workload.listed import NTH, for_each, matching, new_ones, with_lists
 from perfcore.workload.row import Row
 from perfcore.workload.shots import Examples, Shot, shared, shots
 from perfcore.workload.source import Reader, Wanted
@@ -79,6 +79,9 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="How many rows of each file are taken; else all.")
     ] = None
+    once: Annotated[
+        str, Meta(description="Column, or template: of the rows of a file with the same value the first one is taken.")
+    ] = ""
     columns: Annotated[
         list[str], Meta(description="Names of the columns of CSV and TSV whose first line does not name them.")
     ] = []
@@ -166,7 +169,8 @@ def read_file(path: Path, settings: Table, wanted: Wanted, part: str, few: Seque
     apart = values_beside(path.parent, settings.beside)
     there = second_file(settings.joined, path.parent)
     held = lent(path, settings.images, settings.images_by, settings.columns) if settings.images_by else {}
-    for at, record in enumerate(islice(records(path, settings.columns), settings.first)):
+    every = enumerate(islice(records(path, settings.columns), settings.first))
+    for at, record in new_ones(every, settings.once) if settings.once else every:
         if at == 0 and settings.columns:
             check_names(record, settings)
         fields = dict.fromkeys(record.fields) | from_columns(record.fields, (), ()) if typed else record.fields

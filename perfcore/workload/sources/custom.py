@@ -130,7 +130,7 @@ def row_from(record: Record, kind: str, template: str, check_answers: bool) -> R
 
 def options_of(record: Record) -> list[tuple[str, str]]:
     """(letter, text) of the options of a multiple choice question; raises UserError where one is left out."""
-    letters = [letter for letter in ascii_uppercase if is_there(record, letter)]
+    letters = [letter for letter in ascii_uppercase if letter in record.fields and is_there(record, letter)]
     gap = next((due for due, letter in zip(ascii_uppercase, letters, strict=False) if due != letter), None)
     if gap is not None:
         raise wrong(record, f"has an option {letters[-1]} and no {gap}; give all of them from A on")

@@ -6,6 +6,7 @@ Beside it layouts of text that are no tables: two files whose lines go together,
 import ast
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,11 @@ from perfcore.workload.wording import said
 
 WORDS = "answer_words"
 # Settings that the readers here do not follow.
-OF_TABLE = ("turned", "beside", "recode", "labels", "images_by", "interleaved", "sizes", "lists", "joined")
+OF_TABLE = ("turned", "beside", "recode", "labels", "images_by", "interleaved", "sizes", "lists", "joined", "once")
 
 
 class Documents(Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of the reader `documents`: those of `table`, and two more."""
+    """Settings of the reader `documents`: those of `table`, and three more."""
 
     prompts: Annotated[
         dict[str, str], Meta(description="Templates by the part of the data set; prompt is for the others.")
@@ -35,12 +36,16 @@ class Documents(Table, frozen=True, forbid_unknown_fields=True, kw_only=True):
     each: Annotated[
         list[str], Meta(description="Columns that are lists of the same length: each place of them is a row.")
     ] = msgspec.field(default_factory=list)
+    without: Annotated[
+        str, Meta(description="Files of such names are passed over where there are several, such as *_e.jsonl.")
+    ] = ""
 
 
 def read_documents(paths: Sequence[Path], settings: Documents, wanted: Wanted) -> Iterator[Row]:
     """Rows of all files. Templates may have {answer_words}, how many words the reference has. Raises UserError."""
     checked(settings)
-    for path in paths:
+    several = [path for path in paths if not fnmatch(path.name, settings.without)] or paths
+    for path in several:
         part = subset_of(path, settings.subset_of_file, several=len(paths) > 1)
         for record in records(path):
             if all(agrees(record.fields, *one, record.place) for one in settings.where.items()):
@@ -145,6 +150,8 @@ def question(line: str, place: str) -> dict[str, Any]:
         answers = ast.literal_eval(cells[1])  # texts, numbers and lists alone; it runs nothing
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         answers = None
+    if isinstance(answers, list) and len(answers) == 1 and isinstance(answers[0], list):
+        answers = answers[0]  # so it is in the file of the test
     if not isinstance(answers, list) or not answers or not all(isinstance(one, str) for one in answers):
         raise UserError(f"{place}: the answers are {cells[1]!r:.60}; write a list of texts, such as ['one', 'other']")
     return {"question": cells[0], "answers": answers}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -30,24 +30,45 @@ UNIT = re.compile(r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]")  # about a tok
 DEPTHS, CHAINS = tuple(range(0, 101, 10)), (2, 3, 4, 5)
 Depth = Annotated[int, Meta(ge=0, le=100)]
 Positive = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Task: TypeAlias = Literal["single", "multi_retrieval", "multi_reasoning", "atc"]
+Speech: TypeAlias = Literal["en", "zh"]
+REPEATS, BUFFER = 10, 500
+
+
+def buffers() -> int | dict[Speech, int]:
+    """Those of NeedleBench's own configurations of up to 8k."""
+    return {"en": BUFFER, "zh": 200}
 
 
 class NeedleBench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of the reader `needlebench`."""
 
     tasks: Annotated[
-        tuple[Literal["single", "multi_retrieval", "multi_reasoning", "atc"], ...],
+        tuple[Task, ...],
         Meta(description="One fact, one at each depth, a chain of relatives in a text, or such a chain alone (atc)."),
     ] = ("single",)
-    languages: Annotated[
-        tuple[Literal["en", "zh"], ...], Meta(description="Languages of text, needles and question.")
-    ] = ("en", "zh")
+    languages: Annotated[tuple[Speech, ...], Meta(description="Languages of text, needles and question.")] = (
+        "en",
+        "zh",
+    )
     lengths: Annotated[tuple[Positive, ...], Meta(description="Tokens of text, needles and buffer together.")] = (4000,)
     depths: Annotated[tuple[Depth, ...], Meta(description="Percent of the text before the first needle.")] = DEPTHS
     needles: Annotated[tuple[Positive, ...], Meta(description="Relatives of multi_reasoning and atc.")] = CHAINS
     apart: Annotated[int, Meta(ge=0, le=100, description="Percent of the text between relatives.")] = 10
-    repeats: Annotated[int, Meta(ge=1, description="Rows of each length and depth.")] = 10
-    buffer: Annotated[int, Meta(ge=0, description="Tokens of a length that are left for question and answer.")] = 500
+    spread: Annotated[
+        tuple[Positive, ...],
+        Meta(
+            description="Facts of multi_retrieval, evenly from the beginning to the end; empty: one at each of depths."
+        ),
+    ] = ()
+    repeats: Annotated[
+        Positive | dict[Task, Positive], Meta(description="Rows of each length and depth, of all tasks or of some.")
+    ] = REPEATS
+    buffer: Annotated[
+        Amount | dict[Speech, Amount],
+        Meta(description="Tokens of a length that are left for question and answer, of all languages or of each."),
+    ] = msgspec.field(default_factory=buffers)
     kinds: Annotated[
         tuple[Literal["eldest", "ancestor", "descendant", "distance"], ...],
         Meta(description="What atc asks, repeats of each."),
@@ -99,8 +120,9 @@ def read(paths: Sequence[Path], settings: NeedleBench, wanted: Wanted) -> Iterat
     languages = settings.languages if {*settings.tasks} - {"atc"} else ()
     hay: dict[str, Hay] = {language: haystack(paths, language, tokenizer) for language in languages}
     source = Source(rows, names, hay, tokenizer)
-    for cell, repeat in product(cells(settings), range(settings.repeats)):
-        yield row(cell, repeat, settings, source, np.random.default_rng([wanted.seed, repeat]))
+    for cell in cells(settings):
+        for repeat in range(among(settings.repeats, cell.task, REPEATS)):
+            yield row(cell, repeat, settings, source, np.random.default_rng([wanted.seed, repeat]))
 
 
 def cells(settings: NeedleBench) -> Iterator[Cell]:
@@ -110,7 +132,7 @@ def cells(settings: NeedleBench) -> Iterator[Cell]:
         if task == "single":
             yield from (make(length, depth, None) for length, depth in product(settings.lengths, settings.depths))
         elif task == "multi_retrieval":
-            yield from (make(length, None, None) for length in settings.lengths)
+            yield from (make(*one) for one in product(settings.lengths, (None,), settings.spread or (None,)))
         elif task == "multi_reasoning":
             yield from (make(*one) for one in product(settings.lengths, settings.depths, settings.needles))
         else:
@@ -142,11 +164,15 @@ def row(cell: Cell, repeat: int, settings: NeedleBench, source: Source, rng: np.
     text, tokens = "\n".join(found.texts), None
     if cell.length is not None:
         lines = [f"\n{needle}\n" for needle in found.texts]
-        room = cell.length - settings.buffer - int(token_counts(lines, source.tokenizer).sum())
+        room = (
+            cell.length
+            - among(settings.buffer, cell.language, BUFFER)
+            - int(token_counts(lines, source.tokenizer).sum())
+        )
         percents = places(cell, settings, len(found.texts))
         text, tokens = hidden(source.hay[cell.language], max(room, 0), lines, percents, rng)
     frame = FRAMES[cell.language][2 if tokens is None else 1 if settings.question == "start" else 0]
-    depths = list(settings.depths) if cell.task == "multi_retrieval" else None
+    depths = apart(cell, settings) if cell.task == "multi_retrieval" else None
     meta = {**cell._asdict(), "depths": depths, "haystack_tokens": tokens}
     return Row(
         id=f"{cell.subset}#{repeat + 1}",
@@ -157,17 +183,29 @@ def row(cell: Cell, repeat: int, settings: NeedleBench, source: Source, rng: np.
     )
 
 
+def among(value: int | Mapping[Any, int], name: str, other: int) -> int:
+    """One number for all, or that of a name, `other` where it has none."""
+    return value if isinstance(value, int) else value.get(name, other)
+
+
 def drawn(cell: Cell, settings: NeedleBench, source: Source, rng: np.random.Generator) -> Needles:
     """The needles of a cell."""
-    if cell.needles is not None:
-        return chain(source.names, cell.needles, cell.language, cell.kind or "eldest", rng)
-    return facts(source.facts, len(settings.depths) if cell.task == "multi_retrieval" else 1, cell.language, rng)
+    if cell.task in ("multi_reasoning", "atc"):
+        return chain(source.names, cell.needles or 1, cell.language, cell.kind or "eldest", rng)
+    return facts(source.facts, len(apart(cell, settings)) if cell.task == "multi_retrieval" else 1, cell.language, rng)
+
+
+def apart(cell: Cell, settings: NeedleBench) -> list[int]:
+    """Percent of the text before each of several facts: those of the settings, or so many from 0 to 100."""
+    if cell.needles is None:
+        return sorted(settings.depths)
+    return [100 * at // max(cell.needles - 1, 1) for at in range(cell.needles)]
 
 
 def places(cell: Cell, settings: NeedleBench, count: int) -> list[int]:
     """Percent of the text before each needle."""
     if cell.depth is None:
-        return sorted(settings.depths)
+        return apart(cell, settings)
     return [min(100, cell.depth + at * settings.apart) for at in range(count)]
 
 

@@ -109,17 +109,13 @@ def chain(names: Mapping[str, str], count: int, language: str, kind: str, rng: n
         )
     ]
     steps = [RELATIVES[language][relative] for relative in drawn]
-    asked, answer = question(people, steps, language, kind, rng)
+    asked, answer = question(people, steps, language, kind)
     return Needles([texts[at] for at in rng.permutation(count)], asked, answer)
 
 
-def question(
-    people: Sequence[str], steps: Sequence[int], language: str, kind: str, rng: np.random.Generator
-) -> tuple[str, str]:
-    """A question about a chain, and its answer."""
-    at = int(rng.integers(0, len(steps)))
+def question(people: Sequence[str], steps: Sequence[int], language: str, kind: str) -> tuple[str, str]:
+    """A question about the whole chain, from one end to the other, and its answer."""
     ends = {"eldest": people[0], "youngest": people[-1]}
-    answers = {"eldest": people[0], "ancestor": people[at], "descendant": people[at + 1], "distance": str(sum(steps))}
-    counted = sum(steps[at:]) if kind == "ancestor" else sum(steps[: at + 1])
-    asked = QUESTIONS[language][kind].format(steps=counted, **ends)
+    answers = {"eldest": people[0], "ancestor": people[0], "descendant": people[-1], "distance": str(sum(steps))}
+    asked = QUESTIONS[language][kind].format(steps=sum(steps), **ends)
     return f"{asked}\n{CLOSING[language]}", answers[kind]
