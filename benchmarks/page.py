@@ -15,8 +15,10 @@ REASONS = {
     "burst-cost": "What libcurl takes of it stands beside it; the rest is the framing, the JSON and the frame.",
     "slip": "At this rate one worker is busy most of the time here, and what its core misses, up to "
     "{longest_ms:.1f} ms at once, it has to catch up with.",
-    "peer-whole": "A run starts Python twice, writes Parquet and its page, which is half of what it costs at this "
+    "peer-whole": "A run starts Python twice, writes Parquet and its page, which is a third of what it costs at this "
     "length.",
+    "choice-rate": "It is a time of this processor at this hour; the ratio to a bare search in the same texts stands "
+    "above, and is the same where more are scored.",
     "stamps-50k-ttft": "It is the stamp error of the first tokens, for which see above.",
 }
 UNKNOWN = "The reason is not known yet."
