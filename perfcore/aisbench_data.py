@@ -10,6 +10,7 @@ from perfcore.aisbench_synthetic import MOST_TOKENS, SYNTHETIC, Values, gathered
 from perfcore.assignments import WrongError, inner, known, plain, read_assignments, table, whole
 from perfcore.errors import UserError
 from perfcore.literals import Name, Setting, parsed
+from perfcore.paths import expanded
 from perfcore.preset import Preset, of_models, place
 
 PACKAGES = ("ais_bench",)
@@ -161,7 +162,7 @@ def source(entry: Mapping[str, Setting], kind: Kind, name: str, notes: list[str]
 def existing(text: str) -> Path | None:
     """Path of a file or folder, or None where there is none."""
     try:
-        path = Path(text).expanduser()
+        path = expanded(text)
         return path if path.exists() else None
     except (OSError, RuntimeError):  # too long a name, or the home of nobody
         return None

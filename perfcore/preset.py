@@ -19,6 +19,7 @@ from perfcore.aisbench import (
 from perfcore.errors import UserError
 from perfcore.literals import Setting, read_tables
 from perfcore.options import OPTIONS, key_of
+from perfcore.paths import expanded
 from perfcore.tables import FORMATS, read_table
 
 PACKAGE = Path(__file__).parent
@@ -61,7 +62,7 @@ def existing(config_dir: Path | None) -> None:
 
 def read_preset(name_or_file: str, pick: str | None, config_dir: Path | None = None) -> Preset:
     """Preset of that name, or the one in a file; raises UserError for what is unknown or wrong."""
-    path = Path(name_or_file).expanduser()
+    path = expanded(name_or_file)
     if path.suffix.lower() in (*FORMATS, ".py"):
         return from_path(path, pick, f"preset {path}")
     files = files_of(config_dir)

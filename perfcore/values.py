@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import msgspec
 
+from perfcore.paths import expanded
+
 DURATION = re.compile(r"(?:\d+(?:\.\d*)?(?:ms|s|m|h|d))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -75,7 +77,7 @@ def path(value: object) -> Path:
     """Path of a file or folder."""
     if isinstance(value, Path):
         return value
-    return Path(text(value)).expanduser()
+    return expanded(text(value))
 
 
 def integer(value: object) -> int:
@@ -146,7 +148,7 @@ def names(value: object) -> tuple[str, ...]:
     found: list[str] = []
     for item in (str(value),) if isinstance(value, Path) else texts(value):
         places = (item, item.partition(":")[2] or item)
-        found += [item] if any(Path(place).expanduser().exists() for place in places) else item.split(",")
+        found += [item] if any(expanded(place).exists() for place in places) else item.split(",")
     return tuple(text(name.strip()) for name in found)
 
 

@@ -206,6 +206,12 @@ def test_no_text_makes_a_traceback(spec: str) -> None:
     assert (found.draw(0, 10) >= 1).all()
 
 
+@pytest.mark.parametrize("spec", ["file:~nobody-has-this-name", "file:~nobody-has-this-name/lengths.txt:tokens"])
+def test_a_home_that_nobody_has_is_a_file_that_is_not_there(spec: str) -> None:
+    with pytest.raises(UserError, match="nobody-has-this-name"):
+        lengths(spec, 1)
+
+
 def test_lengths_go_to_another_process() -> None:
     for spec in SPECS:
         found = lengths(spec, 1, count=50)

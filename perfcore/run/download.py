@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.redaction import redacted_url
 from perfcore.run.transport import trusted_certificates
 from perfcore.workload.catalogue import Fetch
@@ -43,7 +44,7 @@ def download(names: Sequence[str], data_dir: Path | None, config_dir: Path | Non
         found = resolved(name, config_dir)
         there = located(found, data_dirs(data_dir))
         if found.reader.needs_files and (there.missing or not there.files):
-            fetch_missing(found, there, (data_dir or CACHE.expanduser()) / found.preset.folder, say)
+            fetch_missing(found, there, (data_dir or expanded(CACHE)) / found.preset.folder, say)
 
 
 def fetch_missing(found: DataSet, there: Found, folder: Path, say: Say) -> None:

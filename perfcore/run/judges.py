@@ -14,6 +14,7 @@ from evaluators.settings import Evaluation
 from perfcore.errors import UserError
 from perfcore.option import has
 from perfcore.options import OPTIONS, StressOptions, key_of
+from perfcore.paths import expanded
 from perfcore.tables import FORMATS, read_table
 from perfcore.workload import catalogue
 from perfcore.workload.address import request_url
@@ -96,7 +97,7 @@ def judge_of(given: str, over: Mapping[str, Any], contract: Contract, config_dir
 
 def path_of(given: str, config_dir: Path | None) -> Path:
     """File of a judge: its path, or a name in configs/judges or the user's own folder. Raises UserError."""
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.suffix.lower() in FORMATS:
         return path
     files = {file.stem: file for file in reversed(catalogue.files(config_dir, JUDGES))}
@@ -221,7 +222,7 @@ def key_header(judge: JudgeSettings) -> tuple[str, ...]:
         )
     if not judge.api_key_file:
         return ()
-    path = Path(judge.api_key_file).expanduser()
+    path = expanded(judge.api_key_file)
     try:
         key = path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ import msgspec
 
 from perfcore.errors import UserError
 from perfcore.options import StressOptions
+from perfcore.paths import expanded
 from perfcore.records.journal import JournalWriter, Kind
 from perfcore.redaction import redacted_fields
 from perfcore.run.book import HEADER, MAGIC, BookWriter, unwritable
@@ -93,7 +94,7 @@ def named_files(options: StressOptions) -> Iterator[Path]:
     if options.lora is not None:
         yield options.lora
     if options.tokenizer is not None:
-        folder = Path(options.tokenizer).expanduser()
+        folder = expanded(options.tokenizer)
         yield from sorted(path for suffix in TOKENIZER_FILES for path in folder.glob(f"*{suffix}"))
 
 

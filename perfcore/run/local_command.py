@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 
 QUESTION_S = 30.0
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -122,7 +123,7 @@ def refuse_no_model(settings: LocalSettings) -> None:
 
 def in_cache(name: str) -> bool:
     """Whether the cache of the Hugging Face hub has a model of this name."""
-    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
+    home = os.environ.get("HF_HOME") or expanded("~/.cache/huggingface")
     cache = os.environ.get("HF_HUB_CACHE") or Path(home) / "hub"
     return (Path(cache) / f"models--{name.replace('/', '--')}").is_dir()
 
@@ -186,7 +187,7 @@ def placed(settings: LocalSettings, scratch: Path) -> tuple[Path, str]:
     links.mkdir(parents=True)
     sources = [file for file in settings.path.resolve().iterdir() if tokenizer is None or not is_of_tokenizer(file)]
     if tokenizer is not None:
-        sources += tokenizer_files(Path(str(tokenizer)).expanduser())
+        sources += tokenizer_files(expanded(str(tokenizer)))
     for file in sources:
         (links / file.name).symlink_to(file)
     return scratch / "models", name

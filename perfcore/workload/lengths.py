@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.workload.files import lines, read_json, records
 
 Array: TypeAlias = npt.NDArray[np.int64]
@@ -286,10 +287,10 @@ def of_file(rest: str) -> tuple[tuple[int, ...], bool]:
     wrong = given.keys() - {"path", "column", "order"}
     if wrong or not given.get("path") or given.get("order", "random") not in ("random", "file"):
         raise ValueError("names no file; write file:PATH, file:PATH:COLUMN or file:path=PATH,column=NAME,order=file")
-    path, column = Path(given["path"]).expanduser(), given.get("column", "")
+    path, column = expanded(given["path"]), given.get("column", "")
     if not path.exists() and not column and ":" in rest:
         before, _, column = given["path"].rpartition(":")
-        path = Path(before).expanduser()
+        path = expanded(before)
     changed_ns = path.stat().st_mtime_ns if path.exists() else 0
     return read(path, column, changed_ns), given.get("order") == "file"
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.workload import tokens
 from perfcore.workload.content import opening
 from perfcore.workload.row import Row
@@ -86,7 +87,7 @@ def prompted(
 def read_text(path: str) -> str:
     """Text of a file that a setting names; raises UserError."""
     try:
-        return Path(path).expanduser().read_text("utf-8")
+        return expanded(path).read_text("utf-8")
     except OSError as error:
         raise UserError(f"cannot read prefix_file {path}: {error.strerror}; give a file of text") from None
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.workload import dataset, table
 from perfcore.workload.catalogue import Entry, Preset, advice, converted, find, names, read_preset
 from perfcore.workload.files import ENDINGS, format_of, records
@@ -90,7 +91,7 @@ class Found(NamedTuple):
 def data_dirs(given: Path | None) -> tuple[Path, ...]:
     """Folders in which files of data sets are looked for, in this order."""
     found: dict[Path, Path] = {}
-    for folder in (*([given] if given is not None else []), HERE, CACHE.expanduser()):
+    for folder in (*([given] if given is not None else []), HERE, expanded(CACHE)):
         found.setdefault(folder.absolute(), folder)
     return tuple(found.values())
 
@@ -99,14 +100,14 @@ def resolved(text: str, config_dir: Path | None) -> DataSet:
     """What NAME, PATH or NAME:PATH stands for; a preset goes before a file of the same name. Raises UserError."""
     if (found := named(text, config_dir)) is not None:
         return found
-    path = Path(text).expanduser()
+    path = expanded(text)
     name, colon, rest = text.partition(":")
     if path.exists() or not colon or not rest:
         return of_path(path, text, config_dir)
     found = named(name, config_dir)
     if found is None:
         raise unknown(name, config_dir)
-    return DataSet(name, found.preset, existing(Path(rest).expanduser()), found.origin)
+    return DataSet(name, found.preset, existing(expanded(rest)), found.origin)
 
 
 def named(name: str, config_dir: Path | None) -> DataSet | None:

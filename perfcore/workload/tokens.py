@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 
 # Loaded by its name where a tokenizer is wanted, not imported: it takes longer to load than most runs take to start.
 TRANSFORMERS = "transformers"
@@ -84,7 +85,7 @@ def load(name: str, trust_remote_code: bool = False) -> "LocalTokenizer":
 @lru_cache(maxsize=4)
 def loaded(name: str, trust_remote_code: bool) -> "LocalTokenizer":
     """The same, once per process."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     where = str(path.parent if path.name == "tokenizer.json" and path.is_file() else path) if path.exists() else name
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)

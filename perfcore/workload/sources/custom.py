@@ -14,6 +14,7 @@ from msgspec import Meta
 from evaluators.choice import letters_of
 from evaluators.errors import EvaluationError
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.workload.fields import check_columns, identity, is_there, limit, reference, rest, text, wrong
 from perfcore.workload.files import Record, json_kind, read_json, records
 from perfcore.workload.lengths import lengths
@@ -166,7 +167,7 @@ def meta_of(given: str, path: Path) -> MetaFile:
     beside = path.with_name(path.name + BESIDE)
     if not given and not beside.exists():
         return MetaFile()
-    file = Path(given).expanduser() if given else beside
+    file = expanded(given) if given else beside
     try:
         meta = msgspec.convert(read_json(file), MetaFile, strict=False)
         check(meta.output_config)

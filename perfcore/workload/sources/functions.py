@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from perfcore.errors import UserError
+from perfcore.paths import expanded
 from perfcore.workload.fields import wrong
 from perfcore.workload.files import Record, read_json, records
 from perfcore.workload.row import Row
@@ -74,7 +75,7 @@ def read(paths: Sequence[Path], settings: Functions, wanted: Wanted) -> Iterator
 
 def ids_in(file: str, paths: Sequence[Path]) -> list[str]:
     """The ids in a file, which is beside the rows or where its path leads. Raises UserError."""
-    places = [paths[0].parent / file, Path(file).expanduser()]
+    places = [paths[0].parent / file, expanded(file)]
     there = next((place for place in places if place.is_file()), None)
     if there is None:
         raise UserError(f"ids: neither {places[0]} nor {file} is there; write ids, or a file that has them by category")
