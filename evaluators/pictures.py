@@ -14,7 +14,7 @@ from evaluators.errors import EvaluationError
 from evaluators.registry import Evaluator, evaluator
 from evaluators.sample import NOTHING_FOUND, Sample, Verdict
 from evaluators.settings import settings_of
-from evaluators.shown import annotators, boxes, writing
+from evaluators.shown import annotators, boxes, quantity
 from evaluators.words import wording
 from evaluators.words.wording import Take
 
@@ -222,22 +222,16 @@ def best_of(text: str, samples: list[Sample], open_ones: Mapping[str, dict[str, 
 def verdict_of(text: str, sample: Sample, name: str, given: Mapping[str, Any]) -> Verdict | EvaluationError:
     """What an evaluator says of an answer, or why it cannot say anything.
 
-    Those that compare words leave marks out, with which -3 is 3 and 1/3 is 13: references with digits are compared as
-    they are written. Nor is a number looked for in a reference that has more than one, as 8:00 and 1968-1972.
+    A reference that is a number is compared and not looked for among other words, and `number` takes no other one: of
+    8:00 and 1968-1972 it would take the last number.
     """
+    single = quantity.is_one_number(str(sample.reference))
+    if (name == "number" and not single) or (name == "contains" and single):
+        kind = "a number, which is not looked for among words" if single else "no single number"
+        return EvaluationError(f"the reference {sample.reference!r:.60} is {kind}; name further evaluators in `open`")
     other = evaluator(name)
-    settings = settings_of(given, other.settings, f"open.{name}")
-    reference = str(sample.reference)
-    if writing.has_digits(reference) and hasattr(settings, "normalize"):
-        found, rule = wording.taken(text, settings.take)
-        same = writing.plain(found) == writing.plain(reference)
-        return Verdict(float(same), found or None, rule, "is the reference" if same else f"is not {reference!r:.60}")
-    if name == "number" and not writing.is_one_number(reference):
-        return EvaluationError(
-            f"the reference {reference!r:.60} is no single number; name further evaluators in `open`"
-        )
     try:
-        return other.score(text, sample, settings)
+        return other.score(text, sample, settings_of(given, other.settings, f"open.{name}"))
     except EvaluationError as error:
         return error
 

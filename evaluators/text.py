@@ -13,7 +13,7 @@ from evaluators.words import chinese, overlap, wording
 from evaluators.words.overlap import Method
 from evaluators.words.wording import Form, Language, Take
 
-DIGIT_BEFORE, DIGIT_AFTER = re.compile(r"\d\.?\Z"), re.compile(r"\.?\d")
+DIGIT_BEFORE, DIGIT_AFTER = re.compile(r"\d[./:]?\Z|(?<!\w)-\Z"), re.compile(r"[./:]?\d")
 SHOWN = 60  # characters of a reference in `why`
 
 Separator = Annotated[str, Meta(description="What stands between several references in one text, such as |.")]
@@ -122,17 +122,17 @@ def within(part: str, text: str, whole: int) -> bool:
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
-        words = len(part) <= whole and (joined(text[at - 1 : at], part[0]) or joined(part[-1], text[end : end + 1]))
-        if not words and not in_number(text, at, end):
+        in_word = len(part) <= whole and (joined(text[at - 1 : at], part[0]) or joined(part[-1], text[end : end + 1]))
+        if not in_word and not in_number(text, at, end):
             return True
         at = text.find(part, at + 1)
     return False
 
 
 def in_number(text: str, at: int, end: int) -> bool:
-    """Whether a part of a text begins or ends within a number: 35 yards is not in 135 yards, nor 3 in 3.5."""
+    """Whether a part of a text begins or ends within a number: 35 yards is not in 135 yards, nor 3 in 3.5 or -3."""
     before, after = text[max(0, at - 2) : at], text[end : end + 2]
-    return (text[at].isdigit() and DIGIT_BEFORE.search(before) is not None) or (
+    return ((text[at].isdigit() or text[at] == ".") and DIGIT_BEFORE.search(before) is not None) or (
         text[end - 1].isdigit() and DIGIT_AFTER.match(after) is not None
     )
 

@@ -294,3 +294,23 @@ def test_shuffled_references_of_many_rows_are_never_exact() -> None:
 def test_words_without_a_mark_between_them_are_those_of_jieba() -> None:
     text = "".join(CHINESE) * 3 + "GPT-4o 3.14%"
     assert chinese.words(text) == [word for word in chinese.dictionary().cut(text) if not word.isspace()]
+
+
+@pytest.mark.parametrize("name", ["exact", "contains", "f1"])
+@pytest.mark.parametrize(
+    ("said", "reference", "score"),
+    [
+        *(("3", "-3", 0), ("-3", "3", 0), ("\u22123", "-3", 1), ("-.5", ".5", 0), ("5", ".5", 0), ("13", "1/3", 0)),
+        *(("800", "8:00", 0), ("12", "1,2", 0), ("1,000", "1000", 1), ("1968\u20131972", "1968-1972", 1)),
+        *(("$5.", "5", 1), ("50%", "50", 1), ("(3.14)", "3.14", 1), ("co-op", "coop", 1), ("x-3", "x3", 1)),
+    ],
+)
+def test_marks_within_numbers_count(name: str, said: str, reference: str, score: float) -> None:
+    found = evaluator(name)
+    assert found.score(said, Sample(id="1", reference=reference), found.settings()).score == score
+
+
+@pytest.mark.parametrize("said", ["it is -3", "1/3", "3/4", "8:30 or 30:3", "3.5", "13", "35"])
+def test_a_number_is_not_found_within_another_one(said: str) -> None:
+    found = evaluator("contains")
+    assert found.score(said, Sample(id="1", reference="3"), found.settings()).score == 0

@@ -25,6 +25,11 @@ ANSWER = re.compile(
 )
 BOXED = re.compile(r"\\(?:boxed|text(?:bf|it)?|math(?:rm|bf))\s?\{([^{}]*)\}")
 WORD = re.compile(r"\w+(?:['\u2019.-]\w+)*")  # don't, co-worker, U.S
+# Marks of numbers, each of which has a place of its own among private characters while the others are taken out.
+IN_NUMBER = re.compile(r"(?<=\d)[./:-](?=\d)|(?<!\w)-(?=\.?\d)|(?<![\w.])\.(?=\d)|(?<=\d),(?!\d{3}(?!\d))(?=\d)")
+PRIVATE = 0xE000
+BACK = {PRIVATE + ord(mark): mark for mark in ".,/:-"}
+HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))  # hyphens, dashes, minus
 FORMS: tuple[Form, ...] = ("none", "space", "case", "punctuation", "articles")
 
 
@@ -36,8 +41,12 @@ def marks() -> dict[int, str | None]:
 
 
 def without_marks(text: str) -> str:
-    """Text without punctuation; the point within 3.14 stays, or it would be 314."""
-    return re.sub(r"(?<=\d)\.(?=\d)", "\ue000", text).translate(marks()).replace("\ue000", ".")
+    """Text without punctuation, but for what makes another number of one: -3, .5, 3.14, 1/3, 8:00, 1968-1972, 1,2.
+
+    A comma before three digits is none of these: 1,000 is 1000.
+    """
+    kept = IN_NUMBER.sub(lambda found: chr(ord(found[0]) + PRIVATE), text.translate(HYPHENS))
+    return kept.translate(marks()).translate(BACK)
 
 
 def spaced(text: str) -> str:
